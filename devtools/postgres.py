@@ -18,8 +18,9 @@ from pathlib import Path
 
 ADMIN, OWNER, APP = "portal_admin", "portal_owner", "portal_app"
 OLDEST = 15
-# Only for databases that nobody will miss: a crash of the machine may destroy the cluster.
-THROW_AWAY = ("fsync=off", "synchronous_commit=off", "full_page_writes=off")
+# Only for databases that nobody will miss: a crash of the machine may destroy the cluster. Commits still
+# wait for the log to leave the process, so that a killed server loses nothing that it confirmed.
+THROW_AWAY = ("fsync=off", "full_page_writes=off")
 SETTINGS = (
     "listen_addresses=127.0.0.1",
     "unix_socket_directories=",
