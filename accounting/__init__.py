@@ -1,0 +1,1 @@
+"""Credits: who owes what to whom, and why."""

@@ -1,0 +1,1 @@
+"""Listings: process definitions (UDPs) offered, priced and shared."""

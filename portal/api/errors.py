@@ -1,0 +1,129 @@
+"""The one place that writes errors: problem+json (RFC 9457) on our API, the ETL body on the ETL API, pages elsewhere."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from rest_framework.response import Response
+
+from portal import connections, logs, surfaces
+from portal.api import renderers
+from portal.api.faults import Fault, fault_of
+
+PROBLEM = "application/problem+json"
+
+
+def exception_handler(error: Exception, context: Mapping[str, Any]) -> Response:
+    """DRF's hook. A view says how it speaks with `error_style = "problem"` or `"etl"`."""
+    fault = fault_of(error)
+    _remember(error, fault)
+    style = getattr(context.get("view"), "error_style", "problem")
+    request_id = logs.current_request_id()
+    return Response(
+        body_of(fault, style, request_id),
+        status=fault.status,
+        headers=dict(fault.headers),
+        content_type=PROBLEM if style == "problem" else "application/json",
+    )
+
+
+def body_of(fault: Fault, style: str, request_id: str) -> dict[str, Any]:
+    return etl_body(fault, request_id) if style == "etl" else problem_body(fault, request_id)
+
+
+def problem_body(fault: Fault, request_id: str) -> dict[str, Any]:
+    """`instance` is the request id: it names this occurrence, in our logs too."""
+    body: dict[str, Any] = {
+        "type": f"{settings.PUBLIC_URL}/problems/{fault.code}",
+        "title": fault.titled(),
+        "status": fault.status,
+        "code": fault.code,
+        "detail": fault.detail,
+        "instance": request_id,
+    }
+    if fault.field is not None:
+        body["field"] = fault.field
+    if fault.errors:
+        body["errors"] = [{"field": name, "detail": text} for name, text in fault.errors]
+    return {**fault.extra, **body}
+
+
+def etl_body(fault: Fault, request_id: str) -> dict[str, Any]:
+    """The shape of the existing service, with what helps to find the fault beside it."""
+    if fault.errors:
+        messages = [f"{name}: {text}" if name else text for name, text in fault.errors]
+    else:
+        named = fault.field is None or fault.detail.startswith(fault.field)
+        messages = [fault.detail if named else f"{fault.field}: {fault.detail}"]
+    body: dict[str, Any] = {
+        "statusCode": fault.status,
+        "message": messages,
+        "error": HTTPStatus(fault.status).phrase,
+        "code": fault.code,
+        "requestId": request_id,
+    }
+    if fault.field is not None:
+        body["field"] = fault.field
+    return {**fault.extra, **body}
+
+
+def _remember(error: BaseException, fault: Fault) -> None:
+    if fault.status == 503:
+        connections.distrust(error)
+        logs.failure("unavailable", code=fault.code)
+    elif fault.status >= 500:
+        logs.failure("failed", code=fault.code)
+
+
+# --- where no API view was reached --------------------------------------------------------------------------------
+
+
+def answer(request: HttpRequest, fault: Fault) -> HttpResponse:
+    """Write a fault for the face of the service that the address belongs to."""
+    surface = surfaces.surface_of(request.path_info)
+    if surface == "page":
+        return _page(request, fault)
+    style = "problem" if surface == "problem" else "etl"
+    body = renderers.encode(body_of(fault, style, logs.current_request_id()))
+    content_type = PROBLEM if style == "problem" else "application/json"
+    return HttpResponse(body, status=fault.status, headers=dict(fault.headers), content_type=content_type)
+
+
+def _page(request: HttpRequest, fault: Fault) -> HttpResponse:
+    names = {400: "400.html", 403: "403.html", 404: "404.html", 413: "400.html"}
+    context = {"fault": fault, "title": fault.titled(), "request_id": logs.current_request_id()}
+    response = render(request, names.get(fault.status, "500.html"), context, status=fault.status)
+    for name, value in fault.headers.items():
+        response[name] = value
+    return response
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    return answer(request, fault_of(exception))
+
+
+def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponse:
+    return answer(request, fault_of(exception))
+
+
+def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    return answer(request, fault_of(exception))
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    """Also reached by pages whose database is away: that is a 503 to try again, not a fault of ours."""
+    error = sys.exc_info()[1] or RuntimeError("unknown")
+    fault = fault_of(error)
+    _remember(error, fault)
+    return answer(request, fault)
+
+
+def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
+    detail = "The form was open for too long or came from another site. Go back, reload the page and try again."
+    return answer(request, Fault(403, "csrf_failed", detail))

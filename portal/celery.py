@@ -1,0 +1,105 @@
+"""The task queue. Money never depends on it: what matters is a row first, a task only carries its key.
+
+Tasks are acknowledged after they ran and given back when their worker dies, so every one must be idempotent.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from celery import Celery, signals
+from celery.schedules import crontab
+
+from portal import logs
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings.production")
+
+#: Seconds between two runs; the nightly proof runs at 02:15 UTC. A run that nobody took in time is dropped: the next
+#: one does its work.
+SCHEDULE: dict[str, dict[str, Any]] = {
+    "heartbeat": {"task": "accounting.tasks.heartbeat", "schedule": 15.0, "options": {"expires": 60}},
+    "deliver-outbox": {"task": "accounting.tasks.deliver_outbox", "schedule": 10.0, "options": {"expires": 60}},
+    "expire-grants": {"task": "accounting.tasks.expire_grants", "schedule": 60.0, "options": {"expires": 300}},
+    "verify-books": {"task": "accounting.tasks.verify_books", "schedule": crontab(hour="2", minute="15")},
+}
+
+
+def configuration() -> dict[str, Any]:
+    """Return Celery's settings; evaluated when the application is first used, not when this module is imported."""
+    from django.conf import settings
+
+    return {
+        "broker_url": settings.CELERY_BROKER_URL,
+        "timezone": "UTC",
+        "enable_utc": True,
+        "task_serializer": "json",
+        "result_serializer": "json",
+        "accept_content": ["json"],
+        "task_ignore_result": True,
+        "task_acks_late": True,
+        "task_reject_on_worker_lost": True,
+        "worker_prefetch_multiplier": 1,
+        "worker_cancel_long_running_tasks_on_connection_loss": True,
+        "task_soft_time_limit": 240,
+        "task_time_limit": 300,
+        "task_default_queue": "portal",
+        "broker_connection_retry_on_startup": True,
+        # A request that publishes must not hang on a dead broker: the sweeper delivers what was not sent.
+        "broker_connection_timeout": 3,
+        "task_publish_retry_policy": {"max_retries": 1, "interval_start": 0.1, "interval_step": 0.1},
+        "beat_schedule": SCHEDULE,
+        **transport(settings.CELERY_BROKER_URL, settings.CELERY_BROKER_FOLDER),
+    }
+
+
+def transport(url: str, folder: str) -> dict[str, Any]:
+    """Return what the broker at `url` needs besides its address; `folder` is where file messages are kept."""
+    scheme = url.partition(":")[0]
+    if scheme in {"amqp", "amqps", "pyamqp"}:
+        return {
+            "task_default_queue_type": "quorum",
+            "worker_detect_quorum_queues": True,
+            "broker_transport_options": {"confirm_publish": True},
+        }
+    if scheme == "filesystem":
+        places = {"data_folder_in": "messages", "data_folder_out": "messages", "control_folder": "control"}
+        options = {name: str(Path(folder) / place) for name, place in places.items()}
+        for place in options.values():
+            Path(place).mkdir(parents=True, exist_ok=True)
+        return {"broker_transport_options": {**options, "store_processed": False}}
+    if scheme in {"redis", "rediss"}:
+        # Tasks of a dead worker come back only after this; the default is an hour.
+        return {"broker_transport_options": {"visibility_timeout": 600}}
+    return {}
+
+
+app = Celery("portal")
+app.add_defaults(configuration)
+app.autodiscover_tasks()
+
+
+@signals.setup_logging.connect
+def _keep_our_logging(**_: Any) -> None:
+    """Being connected stops Celery from replacing the handlers that the settings installed."""
+    import django
+
+    django.setup(set_prefix=False)
+
+
+@signals.before_task_publish.connect
+def _send_request_id(headers: dict[str, Any] | None = None, **_: Any) -> None:
+    if headers is not None and (request_id := logs.current_request_id()):
+        headers.setdefault("request_id", request_id)
+
+
+@signals.task_prerun.connect
+def _begin_task(task: Any, task_id: str, **_: Any) -> None:
+    logs.begin(getattr(task.request, "request_id", None), task=task.name, task_id=task_id)
+
+
+@signals.task_postrun.connect
+def _end_task(state: str | None = None, **_: Any) -> None:
+    logs.event("task", state=state)
+    logs.end()

@@ -1,0 +1,85 @@
+"""What happens around every request. It is on the path of every usage report, so it does little."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+
+from portal import logs, surfaces
+from portal.api import errors
+from portal.api.faults import Fault
+
+GetResponse = Callable[[HttpRequest], HttpResponseBase]
+
+
+class RequestLog:
+    """Gives a request its id, times it, and writes one line about it."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        started = time.perf_counter()
+        request_id = logs.begin(request.META.get("HTTP_X_REQUEST_ID"))
+        request.request_id = request_id  # type: ignore[attr-defined]
+        response = self.get_response(request)
+        response["X-Request-ID"] = request_id
+        for name, value in getattr(request, "answer_headers", {}).items():
+            response[name] = value
+        self.log(request, response, (time.perf_counter() - started) * 1000)
+        return response
+
+    def log(self, request: HttpRequest, response: HttpResponseBase, milliseconds: float) -> None:
+        # Not the path: it may carry an id of a person or a code. The route says which view it was.
+        match = request.resolver_match
+        kind, actor = actor_of(request)
+        logs.event(
+            "request",
+            method=request.method,
+            route=match.route if match else None,
+            path=None if match else request.path_info[:200],
+            status=response.status_code,
+            ms=round(milliseconds, 1),
+            actor_kind=kind,
+            actor=actor,
+        )
+        logs.end()
+
+
+def actor_of(request: HttpRequest) -> tuple[str, str | None]:
+    """Return what kind of caller it was and an id that is no secret: `client` 7, `person` by hash-free sub, `user` 3."""
+    actor = getattr(request, "actor", None)
+    if actor is not None:
+        kind, _, identity = str(actor).partition(":")
+        return kind, identity
+    # `_cached_user` is there only when a page asked who it is: looking ourselves would cost a query.
+    user = getattr(request, "_cached_user", None)
+    if user is not None and user.is_authenticated:
+        return "user", str(user.pk)
+    return "anonymous", None
+
+
+class Transport:
+    """Answers for how a request travelled: pages are sent to https, APIs refuse plain http, probes need none."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+        self.https_only = settings.SECURE_SSL_REDIRECT
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        if self.https_only and not request.is_secure():
+            surface = surfaces.surface_of(request.path_info)
+            if surface in {"etl", "problem"}:
+                return self.refuse(request)
+        response = self.get_response(request)
+        response["Permissions-Policy"] = settings.PERMISSIONS_POLICY
+        return response
+
+    @staticmethod
+    def refuse(request: HttpRequest) -> HttpResponse:
+        """A redirect would make the client send its token in clear text every time."""
+        fault = Fault(403, "https_required", "Use https: what was sent travelled unprotected. Renew the token.")
+        return errors.answer(request, fault)

@@ -1,0 +1,1 @@
+"""Settings, from the environment. Every variable is explained in docs/settings.md; a test keeps the two equal."""

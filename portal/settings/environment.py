@@ -1,0 +1,96 @@
+"""Reads the environment and remembers what it was asked for.
+
+A variable that is missing or malformed stops the start with its name. Any of them can be given as a file instead:
+`SECRET_KEY_FILE=/run/secrets/key` wins over `SECRET_KEY`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+import environ
+from django.core.exceptions import ImproperlyConfigured
+
+_env = environ.FileAwareEnv()
+_UNSET = object()
+
+#: Every variable that the loaded settings read, for the test that compares them with the documentation.
+asked: set[str] = set()
+
+
+def text(name: str, default: str | object = _UNSET) -> str:
+    """:raises ImproperlyConfigured: when it is not set, or empty, and has no default."""
+    asked.add(name)
+    try:
+        # A secret in a file usually ends with a line break that is not part of it.
+        value = str(_env.str(name)).strip()
+    except ImproperlyConfigured:
+        value = ""
+    except OSError as error:
+        raise ImproperlyConfigured(f"{name}_FILE cannot be read: {error.strerror}") from error
+    if value:
+        return value
+    if default is _UNSET:
+        raise ImproperlyConfigured(f"Set {name} (or {name}_FILE); see docs/settings.md")
+    return str(default)
+
+
+def texts(name: str, default: str = "") -> list[str]:
+    """A comma-separated list."""
+    return [part.strip() for part in text(name, default).split(",") if part.strip()]
+
+
+def switch(name: str, default: bool) -> bool:
+    value = text(name, "on" if default else "off").lower()
+    if value in {"1", "on", "true", "yes"}:
+        return True
+    if value in {"0", "off", "false", "no"}:
+        return False
+    raise ImproperlyConfigured(f"{name} must be on or off, not {value!r}")
+
+
+def whole(name: str, default: int, *, least: int = 0) -> int:
+    value = text(name, str(default))
+    try:
+        number = int(value)
+    except ValueError:
+        raise ImproperlyConfigured(f"{name} must be a whole number, not {value!r}") from None
+    if number < least:
+        raise ImproperlyConfigured(f"{name} must be at least {least}, not {number}")
+    return number
+
+
+def amount(name: str, default: str) -> Decimal:
+    value = text(name, default)
+    try:
+        number = Decimal(value)
+    except InvalidOperation:
+        raise ImproperlyConfigured(f"{name} must be a decimal number, not {value!r}") from None
+    if not number.is_finite() or number <= 0:
+        raise ImproperlyConfigured(f"{name} must be more than 0, not {value!r}")
+    return number
+
+
+def document(name: str, default: str) -> Any:
+    """A JSON document."""
+    value = text(name, default)
+    try:
+        return json.loads(value)
+    except ValueError as error:
+        raise ImproperlyConfigured(f"{name} is not valid JSON: {error}") from None
+
+
+def database(name: str) -> dict[str, Any]:
+    """Connection parameters from a `postgresql://` address."""
+    parameters: Mapping[str, Any] = environ.Env.db_url_config(text(name))
+    if parameters.get("ENGINE") != "django.db.backends.postgresql":
+        raise ImproperlyConfigured(f"{name} must be a postgresql:// address")
+    return dict(parameters)
+
+
+def cache(name: str, default: str) -> dict[str, Any]:
+    """A cache from `locmemcache://` or `redis://host:port/number`."""
+    return dict(environ.Env.cache_url_config(text(name, default)))
