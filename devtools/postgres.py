@@ -80,9 +80,7 @@ class Cluster:
             self.log.parent.mkdir(parents=True, exist_ok=True)
             options = [*SETTINGS, f"port={self.port}", *(() if self.durable else THROW_AWAY)]
             flags = " ".join(f"-c {option}" for option in options)
-            done = self._run(
-                "pg_ctl", "-w", "-t", "60", "-D", self.data, "-l", self.log, "-o", flags, "start"
-            )
+            done = self._run("pg_ctl", "-w", "-t", "60", "-D", self.data, "-l", self.log, "-o", flags, "start")
             if done.returncode:
                 raise PostgresError(f"PostgreSQL did not start on port {self.port}:\n{self.last_words()}")
         if fresh or not (self.folder / "roles-made").exists():

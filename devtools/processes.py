@@ -14,6 +14,7 @@ from pathlib import Path
 
 _PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None)
+_handed_out: set[int] = set()
 
 
 class ProcessError(RuntimeError):
@@ -102,6 +103,19 @@ def stop_all(children: Sequence[Child], seconds: float = 10) -> None:
         child.process.wait()
 
 
+def run_in_front(command: Sequence[str | Path], *, env: Mapping[str, str], cwd: Path) -> int:
+    """Run a program on our terminal and return its exit code; when we are told to end, it ends first."""
+    with subprocess.Popen([str(part) for part in command], env=os.environ | env, cwd=cwd) as process:
+        try:
+            return process.wait()
+        except BaseException:
+            process.terminate()  # after Ctrl-C it has had the signal already; this does no harm
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(15)
+            process.kill()
+            raise
+
+
 def wait_until(
     ready: Callable[[], bool], what: str, *, seconds: float, child: Child | None = None, pause: float = 0.05
 ) -> None:
@@ -135,22 +149,28 @@ def is_port_open(port: int) -> bool:
 
 
 def free_ports(count: int, low: int = 20000, high: int = 32000) -> list[int]:
-    """Return ports that nothing listens on, below the range that the kernel hands out to clients."""
+    """Return ports that nothing listens on, below the range that the kernel hands out to clients.
+
+    No port is returned twice by one process: who asked first may not have opened it yet.
+    """
     found: list[int] = []
     with contextlib.ExitStack() as held:
-        for port in _shuffled(low, high):
+        for port in _spread(low, high):
+            if port in _handed_out:
+                continue
             probe = held.enter_context(socket.socket())
             try:
                 probe.bind(("127.0.0.1", port))
             except OSError:
                 continue
             found.append(port)
+            _handed_out.add(port)
             if len(found) == count:
                 return found
     raise ProcessError(f"no {count} free ports between {low} and {high}")
 
 
-def _shuffled(low: int, high: int) -> list[int]:
+def _spread(low: int, high: int) -> list[int]:
     # Spread by our process id, so that two test runs side by side rarely try the same ones.
     start = low + os.getpid() * 37 % (high - low)
     return [*range(start, high), *range(low, start)]

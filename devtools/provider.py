@@ -5,7 +5,6 @@ Client ids hold no colon and secrets neither colon nor at sign: back ends write 
 """
 
 import json
-import shutil
 import urllib.request
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,20 +12,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from devtools.paths import ROOT, VENV
+from devtools.paths import ROOT
 from devtools.processes import Child, answers, wait_until
+from devtools.setup import node
 
 AUDIENCE = "urn:openeo:credits"
 DEVICE_CLIENT = "openeo-platform-default-client"
 REALM = "/auth/realms/egi"
 CALLBACK_PATH = "/oidc/callback/"
-
-
-def find_node() -> Path | None:
-    """Return the Node that set-up put into the virtual environment, or else the machine's."""
-    own = VENV / "bin" / "node"
-    found = shutil.which("node")
-    return own if own.exists() else Path(found) if found else None
 
 
 def portal_client(client_id: str, secret: str, callback_path: str = CALLBACK_PATH) -> dict[str, Any]:
@@ -80,22 +73,37 @@ class Provider:
 
     def start(self) -> "Provider":
         """:raises ProcessError: when it does not answer within 20 s, for instance without `npm ci`."""
+        self.launch()
+        self.wait()
+        return self
+
+    def launch(self) -> None:
+        """Start without waiting, so that others can start beside it."""
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self.publish(self.people, self.clients)
         env = {
             "PORT": str(self.port),
             "OP_ISSUER": self.issuer,
             "OP_AUDIENCE": AUDIENCE,
-            "OP_USERS": self._write("people.json", list(self.people)),
-            "OP_CLIENTS": self._write("clients.json", list(self.clients)),
+            "OP_USERS": str(self.folder / "people.json"),
+            "OP_CLIENTS": str(self.folder / "clients.json"),
             "OP_KEYS": str(self.folder / "keys.json"),
             "NODE_NO_WARNINGS": "1",
             **self.env,
         }
-        command = [find_node() or "node", ROOT / "devtools" / "op" / "server.mjs"]
+        command = [node.find() or "node", ROOT / "devtools" / "op" / "server.mjs"]
         self.child = Child.start("provider", command, self.folder, env=env, cwd=ROOT)
+
+    def publish(self, people: Sequence[Mapping[str, Any]], clients: Sequence[Mapping[str, Any]]) -> None:
+        """Tell the provider, running or not, whom it knows from now on."""
+        self.people, self.clients = people, clients
+        self._write("people.json", people)
+        self._write("clients.json", clients)
+
+    def wait(self) -> None:
+        """:raises ProcessError: when it ends meanwhile, or does not answer within 20 s."""
         discovery = f"{self.issuer}/.well-known/openid-configuration"
         wait_until(lambda: answers(discovery), "the sign-in provider", seconds=20, child=self.child)
-        return self
 
     def stop(self) -> None:
         if self.child is not None:
@@ -109,11 +117,12 @@ class Provider:
     ) -> None:
         self.stop()
 
-    def _write(self, name: str, value: object) -> str:
-        path = self.folder / name
-        path.touch(mode=0o600)
-        path.write_text(json.dumps(value, indent=1))
-        return str(path)
+    def _write(self, name: str, value: Sequence[Mapping[str, Any]]) -> None:
+        # In one step: a provider that is running reads the file whenever it has changed.
+        fresh = self.folder / f"{name}.new"
+        fresh.touch(mode=0o600)
+        fresh.write_text(json.dumps(list(value), indent=1))
+        fresh.replace(self.folder / name)
 
 
 @dataclass(frozen=True)

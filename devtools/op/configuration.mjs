@@ -2,7 +2,7 @@
 import { routes, settings } from './settings.mjs';
 import * as pages from './pages.mjs';
 
-const SCOPES = ['openid', 'email', 'profile', 'offline_access', 'eduperson_entitlement', 'entitlements'];
+const SCOPES = ['openid', 'email', 'profile', 'offline_access', 'voperson_id', 'eduperson_entitlement', 'entitlements'];
 const DEVICE = 'urn:ietf:params:oauth:grant-type:device_code';
 
 // What a client of each kind may do. A loopback redirect address may name any port: tests choose theirs late.
@@ -66,6 +66,7 @@ export function configuration({ keys, people, clients }) {
       openid: ['sub'],
       email: ['email', 'email_verified'],
       profile: ['name', 'given_name', 'family_name', 'preferred_username'],
+      voperson_id: ['voperson_id'],
       eduperson_entitlement: ['eduperson_entitlement'],
       entitlements: ['entitlements'],
     },

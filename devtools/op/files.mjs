@@ -42,7 +42,7 @@ export class People extends Listing {
     const person = this.bySub(sub);
     if (!person) return undefined;
     const { login, note, ...claims } = person;
-    return { email_verified: true, preferred_username: login, eduperson_entitlement: [], entitlements: [], ...claims };
+    return { voperson_id: sub, email_verified: true, preferred_username: login, eduperson_entitlement: [], entitlements: [], ...claims };
   }
 }
 

@@ -1,0 +1,46 @@
+# The two commands that matter are `make run` and `make test`; each sets up what it needs. See docs/setup.md.
+BASE_PYTHON := $(shell command -v python3.11 || command -v python3)
+PYTHON := .venv/bin/python
+PORT ?= 8600
+ARGS ?=
+export PORT LIVE STATE_DIR
+
+.PHONY: run test services lint types format crash bench fuzz shots lock set-up set-up-test clean reset
+
+run: set-up
+	@exec $(PYTHON) -m devtools.run
+
+test: set-up-test
+	@exec $(PYTHON) -m devtools.check $(ARGS)
+
+services: set-up-test ## start what the tests need, print the environment, wait
+	@exec $(PYTHON) -m devtools.testenv
+
+lint: set-up-test
+	@$(PYTHON) -m devtools.check --only lint
+
+types: set-up-test
+	@$(PYTHON) -m devtools.check --only types
+
+format: set-up-test
+	@$(PYTHON) -m ruff check --fix -q . ; $(PYTHON) -m ruff format .
+
+crash bench fuzz shots: set-up-test
+	@exec $(PYTHON) -m devtools.testenv -- $(PYTHON) -m devtools.rigs.$@ $(ARGS)
+
+lock: set-up-test ## compile the requirements anew and bring package-lock.json up to date
+	@for name in requirements requirements-dev requirements-node; do \
+	  .venv/bin/uv pip compile -q --upgrade --no-annotate --no-header --generate-hashes --python-version 3.11 $$name.in -o $$name.txt || exit 1; done
+	npm install --package-lock-only --ignore-scripts
+
+set-up:
+	@$(BASE_PYTHON) -m devtools.setup run
+
+set-up-test:
+	@$(BASE_PYTHON) -m devtools.setup test
+
+clean: ## everything that set-up and tests made; the state of `make run` stays
+	rm -rf .venv .local node_modules static_build static_root
+
+reset: ## the database, keys and passwords of `make run` on this PORT
+	@$(BASE_PYTHON) -m devtools.reset
