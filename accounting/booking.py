@@ -1,0 +1,123 @@
+"""The one call that books rated reports: who is paid what, as `usage_book` (migrations/sql) wants to hear it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import ROUND_HALF_EVEN, Decimal
+from typing import Any
+
+import msgspec
+from django.db import connection
+
+from accounting import ledger
+from accounting.answers import trim
+from accounting.models import Account
+from accounting.principals import ServicePrincipal
+from accounting.rating import RatedLine
+from accounting.reports import Booking
+from accounting.resolution import Resolved
+
+
+def book(client: ServicePrincipal, priced: Sequence[tuple[Booking, Resolved, str]]) -> list[int | None]:
+    """Writes all bookings with their answers in one statement. Returns each one's transaction, None where the key was
+    taken in the meantime and nothing was written."""
+    batch = [_element(client, booking, payer, answer) for booking, payer, answer in priced]
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT usage_book(%s::jsonb)", [msgspec.json.encode(batch).decode()])
+        made: list[int | None] = cursor.fetchone()[0]
+    return made
+
+
+def _element(client: ServicePrincipal, booking: Booking, payer: Resolved, answer: str) -> dict[str, Any]:
+    report = booking.report
+    payees = {line.beneficiary: _payee_account(line, payer) for line in booking.lines}
+    postings, posting_of = _postings(booking.lines, payees, payer)
+    return {
+        "kind": "usage",
+        "client": client.client,
+        "endpoint": report.endpoint,
+        "source": payer.source,
+        "source_name": report.source,
+        "service": report.service,
+        "key": report.key,
+        "fingerprint": report.fingerprint,
+        "answer": answer,
+        "occurred_at": report.finished_at or booking.booked_at,
+        "postings": postings,
+        "uuid": booking.report_id,
+        "person": payer.person,
+        "organisation": booking.organisation,
+        "requested_organisation": report.organisation,
+        "refused": booking.organisation_refused,
+        "wallet": payer.wallet,
+        "backend": payer.backend,
+        "job_id": report.job_id,
+        "job_title": report.job_title or "",
+        "execution_id": report.execution_id or "",
+        "job_kind": report.kind,
+        "state": report.state,
+        "status": report.status,
+        "started_at": report.started_at,
+        "finished_at": report.finished_at,
+        "tariff": booking.tariff,
+        "facts": payer.facts(report) | {"metrics": report.metrics},
+        "amount": booking.amount,
+        "raw": report.raw,
+        "lines": [
+            _line(n, line, posting_of.get(payees[line.beneficiary])) for n, line in enumerate(booking.lines, start=1)
+        ],
+    }
+
+
+def _line(number: int, line: RatedLine, posting: int | None) -> dict[str, Any]:
+    return {
+        "n": number,
+        "metric": line.metric,
+        "reported": line.reported,
+        "unit": line.unit,
+        "canonical_quantity": trim(line.canonical_quantity),
+        "canonical_unit": line.canonical_unit,
+        "rule": line.rule,
+        "formula": line.formula,
+        "amount": line.amount,
+        "posting": posting if line.amount else None,
+        "process": line.process,
+        "collection": line.collection,
+    }
+
+
+def _postings(
+    lines: Sequence[RatedLine], payees: dict[str, int | None], payer: Resolved
+) -> tuple[list[dict[str, Any]], dict[int | None, int]]:
+    """Wallet to each payee, then the platform's fee from payees to the platform: the payer never pays it on top."""
+    owed: dict[int | None, int] = {}
+    fees: dict[int | None, int] = {}
+    for line in lines:
+        if line.amount:
+            payee = payees[line.beneficiary]
+            owed[payee] = owed.get(payee, 0) + line.amount
+            if line.fee and payee != payer.platform_account:
+                fees[payee] = fees.get(payee, 0) + _fee(line)
+    number = {payee: n for n, payee in enumerate(owed, start=1)}
+    postings = [_posting(number[payee], payer.wallet, payee, amount, "usage") for payee, amount in owed.items()]
+    for payee, amount in fees.items():
+        if amount:
+            postings.append(_posting(len(postings) + 1, payee, payer.platform_account, amount, "platform_fee"))
+    return postings, number
+
+
+def _posting(n: int, source: int | None, destination: int | None, amount: int, purpose: str) -> dict[str, Any]:
+    return {"n": n, "source": source, "destination": destination, "amount": amount, "purpose": purpose}
+
+
+def _fee(line: RatedLine) -> int:
+    """The platform's part of a line in micro-credits, half-even like the line itself; the payee keeps the rest."""
+    return int((line.fee * line.amount).quantize(Decimal(1), rounding=ROUND_HALF_EVEN))
+
+
+def _payee_account(line: RatedLine, payer: Resolved) -> int | None:
+    if line.beneficiary == "provider":
+        return payer.provider_account
+    if line.beneficiary == "platform":
+        return payer.platform_account
+    return ledger.open_account(Account.Kind.PUBLISHER_PAYABLE, owner=line.beneficiary.removeprefix("publisher:"))

@@ -1,0 +1,100 @@
+"""Everything that can go wrong in accounting, one class per stable code.
+
+Codes are openEO's where openEO has one (openEO API 1.2 `errors.json`); the API shells turn a `DomainError` into
+problem+json or the ETL error body, so nothing here knows about HTTP beyond the status.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+
+class DomainError(Exception):
+    """A request that cannot be fulfilled, in words the caller can act on.
+
+    `field` is the dotted path of the input at fault (`metrics.cpu.unit`), `extra` is shown to the caller as it is.
+    """
+
+    code: ClassVar[str] = "Internal"
+    status: ClassVar[int] = 500
+    title: ClassVar[str] = "Something went wrong"
+
+    def __init__(self, detail: str, *, field: str | None = None, **extra: Any) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.field = field
+        self.extra = extra
+
+
+class InvalidInput(DomainError):
+    """The request has the wrong shape; nothing was written."""
+
+    code, status, title = "invalid_input", 400, "The request is not valid"
+
+
+class NotFound(DomainError):
+    code, status, title = "not_found", 404, "Not found"
+
+
+class Unbookable(DomainError):
+    """A well-formed usage report that cannot be charged as it is: kept in quarantine, to be replayed later."""
+
+    code, status, title = "unbookable", 422, "The report cannot be booked"
+
+
+class SourceNotAllowed(Unbookable):
+    code, status, title = "source_not_allowed", 403, "This client may not report for that source"
+
+
+class SourceUnknown(Unbookable):
+    code, status, title = "source_unknown", 422, "The source is not registered"
+
+
+class UnitUnknown(Unbookable):
+    code, status, title = "unit_unknown", 422, "The unit is not known for this metric"
+
+
+class TimesImpossible(Unbookable):
+    code, status, title = "times_impossible", 422, "The times of the job are impossible"
+
+
+class QuantityImpossible(Unbookable):
+    code, status, title = "quantity_impossible", 422, "The quantity is too large to be true"
+
+
+class TariffMissing(Unbookable):
+    code, status, title = "tariff_missing", 422, "No tariff was in force when the job finished"
+
+
+class IdempotencyKeyReused(DomainError):
+    code, status, title = "idempotency-key-reused", 422, "This key was used for another request"
+
+
+class IdempotencyInProgress(DomainError):
+    code, status, title = "idempotency-in-progress", 409, "A request with this key is still running"
+
+
+class DuplicateExecution(DomainError):
+    code, status, title = "duplicate-execution", 409, "This execution was already reported under another key"
+
+
+class TariffInvalid(DomainError):
+    code, status, title = "tariff_invalid", 422, "The tariff cannot be published"
+
+
+class GrantInvalid(DomainError):
+    code, status, title = "grant_invalid", 422, "The grant cannot be issued"
+
+
+class LedgerRefused(DomainError):
+    """The database refused a posting: a broken invariant, never a user's mistake."""
+
+    code, status, title = "ledger_refused", 500, "The ledger refused the posting"
+
+
+class ReversalInvalid(DomainError):
+    code, status, title = "reversal_invalid", 409, "The transaction cannot be reversed"
+
+
+class MembershipInvalid(DomainError):
+    code, status, title = "membership_invalid", 409, "The membership cannot be changed"

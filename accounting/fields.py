@@ -1,0 +1,34 @@
+"""Model fields that keep money out of floats."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from django.db import models
+
+
+if TYPE_CHECKING:
+    _Integer = models.BigIntegerField[int, int]
+    _Decimal = models.DecimalField[Decimal, Decimal]
+else:
+    _Integer, _Decimal = models.BigIntegerField, models.DecimalField
+
+
+class CreditsField(_Integer):
+    """Micro-credits (1 credit = 1,000,000). A float is refused instead of being truncated."""
+
+    description = "micro-credits"
+
+    def get_prep_value(self, value: Any) -> Any:
+        if isinstance(value, float):
+            raise TypeError("credits are integers of micro-credits, never floats")
+        return super().get_prep_value(value)
+
+
+class QuantityField(_Decimal):
+    """A canonical quantity: up to 18 digits before and 12 after the point."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        kwargs["max_digits"], kwargs["decimal_places"] = 30, 12
+        super().__init__(*args, **kwargs)

@@ -1,0 +1,71 @@
+"""Who pays: persons known by (issuer, sub), and the organisations whose credits they use."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.db.models.functions import Now
+
+
+class Organisation(models.Model):
+    """Holds credits. Everybody has a personal one; its integer id is what jobs name as `orgId`."""
+
+    id = models.BigAutoField(primary_key=True)
+    name = models.CharField(max_length=200)
+    personal = models.BooleanField(default=False)
+    category = models.CharField(max_length=50, blank=True, default="", help_text="rules may depend on it")
+    created_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        constraints = [models.CheckConstraint(condition=~models.Q(name=""), name="organisation_must_have_a_name")]
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.pk})"
+
+
+class Person(models.Model):
+    """One (issuer, sub); nothing personal stands here, so the ledger can keep it for ever (R13)."""
+
+    id = models.BigAutoField(primary_key=True)
+    issuer = models.CharField(max_length=300)
+    sub = models.CharField(max_length=255)
+    plan = models.CharField(max_length=50, default="free")
+    personal_organisation = models.OneToOneField(Organisation, models.PROTECT, related_name="+")
+    current_organisation = models.ForeignKey(Organisation, models.PROTECT, related_name="+")
+    created_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["issuer", "sub"], name="person_is_one_issuer_and_sub"),
+            models.CheckConstraint(condition=~models.Q(sub=""), name="person_must_have_a_sub"),
+        ]
+
+    def __str__(self) -> str:
+        return f"person {self.pk}"
+
+
+class Member(models.Model):
+    """A person's place in an organisation."""
+
+    class Role(models.TextChoices):
+        OWNER = "owner"
+        MANAGER = "manager"
+        DEVELOPER = "developer"
+        VIEWER = "viewer"
+
+    id = models.BigAutoField(primary_key=True)
+    organisation = models.ForeignKey(Organisation, models.PROTECT, related_name="members")
+    person = models.ForeignKey(Person, models.PROTECT, related_name="memberships")
+    role = models.CharField(max_length=20, choices=Role.choices)
+    joined_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["organisation", "person"], name="member_once_an_organisation"),
+            models.CheckConstraint(
+                condition=models.Q(role__in=["owner", "manager", "developer", "viewer"]),
+                name="member_role_known",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.role} {self.person_id} of {self.organisation_id}"

@@ -1,0 +1,126 @@
+"""What was reported, line by line, and the jobs and executions it adds up to."""
+
+from __future__ import annotations
+
+from django.db import models
+
+from accounting.fields import CreditsField, QuantityField
+from accounting.models.backend import ServiceClient, Source
+from accounting.models.ledger import Transaction
+from accounting.models.organisation import Organisation, Person
+from accounting.models.tariff import RatingRule, Tariff
+
+
+class Job(models.Model):
+    """(source, job id) as one payer sees it, summed over its reports; rewritten by each report."""
+
+    class Kind(models.TextChoices):
+        BATCH = "batch"
+        SYNC = "sync"
+
+    id = models.BigAutoField(primary_key=True)
+    source = models.ForeignKey(Source, models.PROTECT, related_name="jobs", db_index=False)
+    job_id = models.CharField(max_length=300)
+    person = models.ForeignKey(Person, models.PROTECT, related_name="jobs", db_index=False)
+    organisation = models.ForeignKey(Organisation, models.PROTECT, related_name="jobs", db_index=False)
+    title = models.CharField(max_length=500, blank=True, default="")
+    kind = models.CharField(max_length=10, choices=Kind.choices)
+    state = models.CharField(max_length=20, blank=True, default="")
+    started_at = models.DateTimeField(null=True)
+    finished_at = models.DateTimeField(null=True)
+    cost_compute = CreditsField(default=0)
+    cost_added_value = CreditsField(default=0)
+    reported_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["source", "job_id", "person", "organisation"], name="job_once_a_source_and_payer"
+            )
+        ]
+        indexes = [models.Index(fields=["organisation", "-reported_at", "-id"], name="job_of_organisation")]
+
+    def __str__(self) -> str:
+        return f"{self.job_id} (job {self.pk})"
+
+
+class Execution(models.Model):
+    """One run of a job; `execution_id` is empty for back ends that do not send one."""
+
+    id = models.BigAutoField(primary_key=True)
+    job = models.ForeignKey(Job, models.PROTECT, related_name="executions", db_index=False)
+    execution_id = models.CharField(max_length=300, blank=True, default="")
+    state = models.CharField(max_length=20, blank=True, default="")
+    started_at = models.DateTimeField(null=True)
+    finished_at = models.DateTimeField(null=True)
+    cost = CreditsField(default=0)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["job", "execution_id"], name="execution_once_a_job")]
+
+    def __str__(self) -> str:
+        return f"{self.execution_id} (execution {self.pk})"
+
+
+class UsageReport(models.Model):
+    """A report as it came (`raw`) and whom it was charged to. Append-only, one a transaction."""
+
+    transaction = models.OneToOneField(Transaction, models.PROTECT, primary_key=True, related_name="report")
+    uuid = models.UUIDField(unique=True)
+    client = models.ForeignKey(ServiceClient, models.PROTECT, related_name="+", db_index=False)
+    source = models.ForeignKey(Source, models.PROTECT, related_name="+", db_index=False)
+    person = models.ForeignKey(Person, models.PROTECT, related_name="+", db_index=False)
+    organisation = models.ForeignKey(Organisation, models.PROTECT, related_name="+", db_index=False)
+    requested_organisation = models.BigIntegerField(null=True, help_text="the orgId as reported")
+    organisation_refused = models.BooleanField(default=False)
+    job = models.ForeignKey(Job, models.PROTECT, related_name="reports")
+    execution_id = models.CharField(max_length=300, blank=True, default="")
+    endpoint = models.CharField(max_length=50)
+    service = models.CharField(max_length=255, blank=True, default="")
+    kind = models.CharField(max_length=10)
+    state = models.CharField(max_length=20, blank=True, default="")
+    status = models.CharField(max_length=20, blank=True, default="")
+    started_at = models.DateTimeField(null=True)
+    finished_at = models.DateTimeField(null=True)
+    tariff = models.ForeignKey(Tariff, models.PROTECT, null=True, related_name="+", db_index=False)
+    facts = models.JSONField(default=dict, help_text="what the rules saw: state, kind, plan, organisation class")
+    amount = CreditsField()
+    raw = models.TextField()
+    received_at = models.DateTimeField()
+
+    class Meta:
+        indexes = [models.Index(fields=["source", "execution_id", "person"], name="report_of_execution")]
+
+    def __str__(self) -> str:
+        return f"report {self.uuid}"
+
+
+class UsageLine(models.Model):
+    """A rated metric of a report: the explanation of a charge (`accounting.rating.RatedLine`)."""
+
+    pk = models.CompositePrimaryKey("report_id", "number")
+    report = models.ForeignKey(UsageReport, models.PROTECT, related_name="lines", db_index=False)
+    number = models.SmallIntegerField()
+    metric = models.CharField(max_length=50)
+    reported = models.CharField(max_length=60)
+    unit = models.CharField(max_length=50)
+    canonical_quantity = QuantityField()
+    canonical_unit = models.CharField(max_length=50)
+    rule = models.ForeignKey(RatingRule, models.PROTECT, null=True, related_name="+", db_index=False)
+    formula = models.TextField()
+    amount = CreditsField()
+    posting = models.SmallIntegerField(null=True)
+    process = models.CharField(max_length=255, blank=True, default="")
+    collection = models.CharField(max_length=255, blank=True, default="")
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=models.Q(amount__gte=0), name="line_amount_must_not_be_negative"),
+            models.CheckConstraint(
+                condition=models.Q(amount=0) | models.Q(posting__isnull=False),
+                name="line_must_name_what_paid",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"line {self.report_id}/{self.number}"

@@ -1,0 +1,75 @@
+"""A usage report as accounting sees it, whichever API it came through."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from accounting.rating import RatedLine, UsageLine
+
+RESOURCES = "resources"
+ADDED_VALUE = "addedvalue"
+USAGE_REPORTS = "usage-reports"
+
+
+@dataclass(frozen=True, slots=True)
+class UsageReport:
+    """`user` is the sub at `user_issuer` (None: the issuer registered for the source); `raw` the body as it came.
+
+    `key` is the client's idempotency key; without one nothing can be recognised as a repetition and every report is
+    charged (contract 1.6). `service` is the process of an added-value report. `organisation` is what the job asked for.
+    """
+
+    endpoint: str
+    source: str
+    user: str
+    job_id: str
+    lines: tuple[UsageLine, ...]
+    raw: str
+    key: str | None = None
+    service: str = ""
+    organisation: int | None = None
+    job_title: str | None = None
+    execution_id: str | None = None
+    kind: str = "batch"
+    state: str = ""
+    status: str = ""
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    user_issuer: str | None = None
+
+    @property
+    def metrics(self) -> str:
+        """The set of what was measured, one spelling whatever the order."""
+        return ",".join(sorted(f"{line.metric}/{line.process}" for line in self.lines))
+
+    @property
+    def fingerprint(self) -> str:
+        """Equal for reports that mean the same money: titles, states, times, order and spelling do not count (I4)."""
+        lines = sorted(
+            f"{line.metric}|{line.quantity.normalize():f}|{line.unit}|{line.process}|{line.collection}"
+            for line in self.lines
+        )
+        parts = [self.user, str(self.organisation), self.job_id, self.execution_id or "", *lines]
+        return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Booking:
+    """A report with its price and its payer; `organisation_refused` when the asked one does not know the user."""
+
+    report_id: UUID
+    report: UsageReport
+    organisation: int
+    organisation_refused: bool
+    tariff: int | None
+    lines: Sequence[RatedLine]
+    booked_at: datetime
+
+    @property
+    def amount(self) -> int:
+        """Micro-credits taken from the organisation."""
+        return sum(line.amount for line in self.lines)

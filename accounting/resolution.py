@@ -1,0 +1,76 @@
+"""What the database knows about reports before they are rated: one read for all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+import msgspec
+from django.db import connection
+
+from accounting.principals import ServicePrincipal
+from accounting.reports import USAGE_REPORTS, UsageReport
+
+
+class Resolved(NamedTuple):
+    """Columns of the SQL function `usage_resolve`, in its order.
+
+    `done*` describe the earlier transaction of the same key; `duplicate` one of the same execution and metrics under
+    another key (v1 only). `organisation` pays: the one asked for if the person is a member (else `refused`), that of
+    the execution's compute report for an added-value report, else the person's current one (Money 11).
+    """
+
+    i: int
+    source: int | None
+    allowed: bool
+    backend: int | None
+    provider_account: int | None
+    platform_account: int
+    tariff: int | None
+    issuer: str | None
+    person: int | None
+    plan: str
+    organisation: int
+    organisation_class: str
+    refused: bool
+    wallet: int
+    done: int | None
+    done_fingerprint: str
+    done_answer: str
+    duplicate: int | None
+    instant: datetime
+
+    def facts(self, report: UsageReport) -> dict[str, str]:
+        """What rating rules may look at; stored with the report and shown in the receipt."""
+        return {
+            "state": report.state,
+            "kind": report.kind,
+            "plan": self.plan,
+            "organisation_class": self.organisation_class,
+        }
+
+
+def resolve(client: ServicePrincipal, reports: Sequence[UsageReport]) -> list[Resolved]:
+    """One row a report, in order; reads only."""
+    questions = [
+        {
+            "endpoint": report.endpoint,
+            "source": report.source,
+            "service": report.service,
+            "key": report.key,
+            "issuer": report.user_issuer,
+            "user": report.user,
+            "organisation": report.organisation,
+            "execution": report.execution_id,
+            "finished_at": report.finished_at,
+            "twin": report.metrics if report.endpoint == USAGE_REPORTS and report.lines else None,
+        }
+        for report in reports
+    ]
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT * FROM usage_resolve(%s, %s::jsonb) ORDER BY i",
+            [client.client, msgspec.json.encode(questions).decode()],
+        )
+        return [Resolved(*row) for row in cursor.fetchall()]

@@ -1,0 +1,221 @@
+"""From a usage report to credits: resolve, rate, book, answer (Money 4, 5, 8 to 11; invariants U1 to U7).
+
+Two round trips a batch: `usage_resolve` reads everything that rating needs, `usage_book` writes everything at once.
+Between them only pure functions run, so no lock is ever held while Python works.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Literal
+from uuid import uuid4
+
+import msgspec
+from django.db import transaction
+
+from accounting import answers, booking, organisations, quarantine, tariffs, units
+from accounting.credits import LARGEST
+from accounting.errors import (
+    DomainError,
+    DuplicateExecution,
+    IdempotencyKeyReused,
+    QuantityImpossible,
+    SourceNotAllowed,
+    SourceUnknown,
+    TariffMissing,
+    TimesImpossible,
+    Unbookable,
+    UnitUnknown,
+)
+from accounting.principals import ServicePrincipal
+from accounting.rating import RatedLine, UsageLine, rate
+from accounting.reports import Booking, UsageReport
+from accounting.resolution import Resolved, resolve
+
+__all__ = ["Booking", "Outcome", "RatedLine", "UsageLine", "UsageReport", "ingest", "replay"]
+
+EARLIEST = datetime(2015, 1, 1, tzinfo=UTC)
+"""No openEO job ran before; catches seconds sent as milliseconds."""
+CLOCK_SKEW = timedelta(minutes=15)
+LONGEST = timedelta(days=400)
+HUGE = Decimal(10) ** 17
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one report. `answer` is the stored answer of a booked or replayed one, else empty."""
+
+    status: Literal["booked", "replayed", "quarantined", "refused"]
+    answer: str = ""
+    error: DomainError | None = None
+    booking: Booking | None = None
+    transaction: int | None = None
+
+
+def ingest(
+    client: ServicePrincipal,
+    reports: Sequence[UsageReport],
+    *,
+    on_reuse: Literal["replay", "refuse"],
+    keep: bool = True,
+) -> list[Outcome]:
+    """Books each report once and says what became of it, in order; all writes in one database transaction.
+
+    The payer's wallet loses what the report costs, the providers and publishers are owed it. A repeated key answers as
+    the first time; with other content `on_reuse` decides between that answer (ETL) and an error (v1). What cannot be
+    booked goes to quarantine (unless `keep` is false). Nothing is raised for a bad report, only for a database that is
+    away: then nothing was written, or the answer of the same key tells.
+    """
+    resolved = resolve(client, reports)
+    outcomes: list[Outcome | None] = [None] * len(reports)
+    with transaction.atomic():
+        if newcomers := _newcomers(reports, resolved):
+            organisations.ensure_people(newcomers)
+            resolved = resolve(client, reports)
+        _book_all(client, reports, resolved, outcomes, on_reuse)
+        if keep:
+            for report, outcome in zip(reports, outcomes, strict=True):
+                if outcome and outcome.status == "quarantined" and outcome.error:
+                    quarantine.keep(client.client, report, outcome.error)
+    return [outcome for outcome in outcomes if outcome]
+
+
+def _newcomers(reports: Sequence[UsageReport], resolved: Sequence[Resolved]) -> list[tuple[str, str]]:
+    return [
+        (row.issuer, report.user)
+        for report, row in zip(reports, resolved, strict=True)
+        if row.person is None and row.issuer and row.allowed
+    ]
+
+
+def _book_all(
+    client: ServicePrincipal,
+    reports: Sequence[UsageReport],
+    resolved: Sequence[Resolved],
+    outcomes: list[Outcome | None],
+    on_reuse: str,
+) -> None:
+    """Fills `outcomes`; a report whose key is taken between reading and writing is looked up again."""
+    ready: list[tuple[int, Booking, Resolved]] = []
+    for i, (report, row) in enumerate(zip(reports, resolved, strict=True)):
+        if row.done is not None:
+            outcomes[i] = _repeat(client, report, row, on_reuse)
+            continue
+        try:
+            ready.append((i, _price(report, row), row))
+        except Unbookable as error:
+            outcomes[i] = Outcome("quarantined", error=error)
+        except DomainError as error:
+            outcomes[i] = Outcome("refused", error=error)
+    if not ready:
+        return
+    priced = [(item, row, answers.render(item)) for _, item, row in ready]
+    late: list[int] = []
+    for (i, item, _), (_, _, answer), made in zip(ready, priced, booking.book(client, priced), strict=True):
+        if made is None:
+            late.append(i)
+        else:
+            outcomes[i] = Outcome("booked", answer, booking=item, transaction=made)
+    if late:
+        for i, row in zip(late, resolve(client, [reports[i] for i in late]), strict=True):
+            outcomes[i] = _repeat(client, reports[i], row, on_reuse)
+
+
+def _repeat(client: ServicePrincipal, report: UsageReport, row: Resolved, on_reuse: str) -> Outcome:
+    """The first answer again; what else was said under the same key is never lost silently."""
+    assert row.done is not None
+    if row.done_fingerprint == report.fingerprint:
+        return Outcome("replayed", row.done_answer, transaction=row.done)
+    if on_reuse == "refuse":
+        return Outcome("refused", error=_reused(report, row))
+    quarantine.keep_mismatch(client.client, report, row.done)
+    return Outcome("replayed", row.done_answer, transaction=row.done)
+
+
+def _reused(report: UsageReport, row: Resolved) -> IdempotencyKeyReused:
+    first = msgspec.json.decode(row.done_answer)
+    field = next(
+        (
+            name
+            for name, value in (
+                ("user", report.user),
+                ("job_id", report.job_id),
+                ("execution_id", report.execution_id),
+                ("organisation", report.organisation),
+            )
+            if first.get("requested_organisation" if name == "organisation" else name) != value
+        ),
+        "metrics",
+    )
+    return IdempotencyKeyReused(
+        f"the first request with this key had another {field}; use a new key for another report",
+        field=field,
+        original={"id": first.get("id"), "cost": first.get("cost"), "job": first.get("job")},
+    )
+
+
+def _price(report: UsageReport, row: Resolved) -> Booking:
+    """The report as it would be charged.
+
+    :raises Unbookable: one subclass a reason; :raises DuplicateExecution: reported before under another key.
+    """
+    if row.source is None:
+        raise SourceUnknown(f"no source {report.source!r} is registered here", field="source")
+    if not row.allowed:
+        raise SourceNotAllowed(f"this client may not report for the source {report.source!r}", field="source")
+    if row.duplicate is not None:
+        raise DuplicateExecution(
+            "this execution was reported with the same metrics under another key", field="execution_id"
+        )
+    _check_times(report, row.instant)
+    _check_lines(report)
+    if report.lines and row.tariff is None:
+        at = report.finished_at or row.instant
+        raise TariffMissing(f"no tariff of {report.source!r} was in force at {at.isoformat()}", field="source")
+    lines = rate(report.lines, tariffs.load(row.tariff) if row.tariff else (), row.facts(report))
+    if sum(line.amount for line in lines) > LARGEST:
+        raise QuantityImpossible("that would cost more than one booking may move", field="lines")
+    return Booking(uuid4(), report, row.organisation, row.refused, row.tariff, lines, row.instant)
+
+
+def _check_times(report: UsageReport, now: datetime) -> None:
+    for name, moment in (("started_at", report.started_at), ("finished_at", report.finished_at)):
+        if moment is None:
+            continue
+        if moment < EARLIEST:
+            raise TimesImpossible("earlier than openEO: are these seconds instead of milliseconds?", field=name)
+        if moment > now + CLOCK_SKEW:
+            raise TimesImpossible("in the future: check the clock of the back end", field=name)
+    if report.started_at and report.finished_at:
+        if report.finished_at < report.started_at:
+            raise TimesImpossible("the job finished before it started", field="finished_at")
+        if report.finished_at - report.started_at > LONGEST:
+            raise TimesImpossible(f"the job ran longer than {LONGEST.days} days", field="started_at")
+
+
+def _check_lines(report: UsageReport) -> None:
+    for index, line in enumerate(report.lines):
+        if units.find(line.metric, line.unit) is None:
+            raise UnitUnknown(f"{line.unit!r} is no unit for {line.metric!r}", field=f"lines[{index}].unit")
+        if not 0 <= line.quantity < HUGE:
+            raise QuantityImpossible("the quantity is too large to be true", field=f"lines[{index}].quantity")
+
+
+def replay(pk: int) -> Outcome:
+    """Books a quarantined report as if it came now. Idempotent: a booked one stays booked once.
+
+    :raises NotFound: no such report.
+    """
+    with transaction.atomic():
+        kept = quarantine.lock(pk)
+        if kept.status != "open":
+            return Outcome("replayed")
+        outcome = ingest(kept.client, [kept.report], on_reuse="replay", keep=False)[0]
+        if outcome.error:
+            quarantine.count_attempt(pk, outcome.error)
+        else:
+            quarantine.resolve(pk, outcome.transaction)
+    return outcome
