@@ -12,6 +12,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+Command = Sequence[str | Path]
+
 _PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None)
 _handed_out: set[int] = set()
@@ -38,7 +40,7 @@ class Child:
     def start(
         cls,
         name: str,
-        command: Sequence[str | Path],
+        command: Command,
         log_folder: Path,
         *,
         env: Mapping[str, str] | None = None,
@@ -103,7 +105,7 @@ def stop_all(children: Sequence[Child], seconds: float = 10) -> None:
         child.process.wait()
 
 
-def run_in_front(command: Sequence[str | Path], *, env: Mapping[str, str], cwd: Path) -> int:
+def run_in_front(command: Command, *, env: Mapping[str, str], cwd: Path) -> int:
     """Run a program on our terminal and return its exit code; when we are told to end, it ends first."""
     with subprocess.Popen([str(part) for part in command], env=os.environ | env, cwd=cwd) as process:
         try:
@@ -114,6 +116,19 @@ def run_in_front(command: Sequence[str | Path], *, env: Mapping[str, str], cwd: 
                 process.wait(15)
             process.kill()
             raise
+
+
+def run_quietly(what: str, command: Command, *, env: Mapping[str, str], cwd: Path) -> str:
+    """Run a program to its end and return what it printed.
+
+    :raises ProcessError: with what it said, when it fails.
+    """
+    words = [str(part) for part in command]
+    done = subprocess.run(words, env=os.environ | env, cwd=cwd, text=True, capture_output=True, check=False)
+    if done.returncode:
+        said = "\n".join((done.stdout + done.stderr).splitlines()[-25:])
+        raise ProcessError(f"{what} failed with code {done.returncode}:\n{said}")
+    return done.stdout
 
 
 def wait_until(

@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Any
 
 from devtools.paths import ROOT
-from devtools.processes import Child, answers, wait_until
+from devtools.processes import Child, Command, answers, wait_until
 from devtools.setup import node
 
 AUDIENCE = "urn:openeo:credits"
@@ -91,7 +91,7 @@ class Provider:
             "NODE_NO_WARNINGS": "1",
             **self.env,
         }
-        command = [node.find() or "node", ROOT / "devtools" / "op" / "server.mjs"]
+        command: Command = [node.find() or "node", ROOT / "devtools" / "op" / "server.mjs"]
         self.child = Child.start("provider", command, self.folder, env=env, cwd=ROOT)
 
     def publish(self, people: Sequence[Mapping[str, Any]], clients: Sequence[Mapping[str, Any]]) -> None:
