@@ -2,20 +2,12 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django.db import models
 
 
-if TYPE_CHECKING:
-    _Integer = models.BigIntegerField[int, int]
-    _Decimal = models.DecimalField[Decimal, Decimal]
-else:
-    _Integer, _Decimal = models.BigIntegerField, models.DecimalField
-
-
-class CreditsField(_Integer):
+class CreditsField(models.BigIntegerField):  # type: ignore[type-arg]  # generic for the stubs only
     """Micro-credits (1 credit = 1,000,000). A float is refused instead of being truncated."""
 
     description = "micro-credits"
@@ -26,7 +18,7 @@ class CreditsField(_Integer):
         return super().get_prep_value(value)
 
 
-class QuantityField(_Decimal):
+class QuantityField(models.DecimalField):  # type: ignore[type-arg]  # generic for the stubs only
     """A canonical quantity: up to 18 digits before and 12 after the point."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

@@ -6,6 +6,7 @@ Tasks are acknowledged after they ran and given back when their worker dies, so 
 from __future__ import annotations
 
 import os
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -89,8 +90,12 @@ def _keep_our_logging(**_: Any) -> None:
 
 
 @signals.before_task_publish.connect
-def _send_request_id(headers: dict[str, Any] | None = None, **_: Any) -> None:
-    if headers is not None and (request_id := logs.current_request_id()):
+def _stamp(headers: dict[str, Any] | None = None, **_: Any) -> None:
+    """Says who caused the message and when it was sent; the heartbeat measures the broker's lag by the latter."""
+    if headers is None:
+        return
+    headers["published_at"] = datetime.now(UTC).isoformat()
+    if request_id := logs.current_request_id():
         headers.setdefault("request_id", request_id)
 
 

@@ -1,0 +1,182 @@
+"""Is every balance what its entries say? One bounded query a rule, sharing nothing with the code that posts (R15).
+
+Each query returns the first offence as (transaction, row, problem), the earliest transaction first. Rule numbers are
+those of accounting/README.md. All queries of a run see one snapshot, so running business does not disturb it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from django.db import connection, transaction
+
+
+@dataclass(frozen=True, slots=True)
+class Invariant:
+    rule: str
+    title: str
+    query: str
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """`row` names the offending row as table and key; `transaction` is where to begin reading."""
+
+    rule: str
+    transaction: int
+    row: str
+    problem: str
+
+    def __str__(self) -> str:
+        return f"{self.rule}: {self.row}: {self.problem} (transaction {self.transaction})"
+
+
+INVARIANTS = (
+    Invariant(
+        "L1",
+        "the entries of a transaction sum to zero",
+        """SELECT transaction_id, 'transaction ' || transaction_id, 'its entries sum to ' || sum(amount)
+             FROM accounting_entry GROUP BY transaction_id HAVING sum(amount) <> 0 ORDER BY 1 LIMIT 1""",
+    ),
+    Invariant(
+        "L2",
+        "every posting has its two entries",
+        """SELECT p.transaction_id, 'posting ' || p.transaction_id || '/' || p.number,
+                  'should have an entry of ' || p.amount || ' on each of accounts ' || p.source_account_id || ' and '
+                  || p.destination_account_id || ', found ' || coalesce(e.found, 'none')
+             FROM accounting_posting p
+             LEFT JOIN LATERAL (
+                  SELECT string_agg(account_id || ':' || amount, ', ' ORDER BY side) AS found,
+                         count(*) FILTER (WHERE side = -1 AND account_id = p.source_account_id AND amount = -p.amount) AS a,
+                         count(*) FILTER (WHERE side = 1 AND account_id = p.destination_account_id AND amount = p.amount) AS b,
+                         count(*) AS n
+                    FROM accounting_entry e WHERE e.transaction_id = p.transaction_id AND e.posting = p.number) e ON true
+            WHERE (e.a, e.b, e.n) IS DISTINCT FROM (1::bigint, 1::bigint, 2::bigint)
+            ORDER BY 1, p.number LIMIT 1""",
+    ),
+    Invariant(
+        "L2",
+        "every entry belongs to a posting of a transaction",
+        """SELECT e.transaction_id, 'entry ' || e.account_id || '/' || e.seq,
+                  CASE WHEN t.id IS NULL THEN 'its transaction is missing' ELSE 'its posting is missing' END
+             FROM accounting_entry e
+             LEFT JOIN accounting_transaction t ON t.id = e.transaction_id
+             LEFT JOIN accounting_posting p ON p.transaction_id = e.transaction_id AND p.number = e.posting
+            WHERE t.id IS NULL OR p.number IS NULL ORDER BY 1, e.posting LIMIT 1""",
+    ),
+    Invariant(
+        "L5",
+        "a wallet's entries are numbered without gaps and each balance follows from the one before",
+        """SELECT w.transaction_id, 'entry ' || w.account_id || '/' || w.seq,
+                  CASE WHEN w.seq <> w.expected THEN 'should be number ' || w.expected || ': an entry before it is missing'
+                       ELSE 'its balance is ' || coalesce(w.balance_after::text, 'missing') || ', the entries say ' || w.run END
+             FROM (SELECT e.account_id, e.seq, e.transaction_id, e.balance_after,
+                          row_number() OVER w AS expected, sum(e.amount) OVER w AS run
+                     FROM accounting_entry e JOIN accounting_account a ON a.id = e.account_id AND a.kind = 'wallet'
+                   WINDOW w AS (PARTITION BY e.account_id ORDER BY e.seq)) w
+            WHERE w.seq <> w.expected OR w.balance_after IS DISTINCT FROM w.run ORDER BY 1 LIMIT 1""",
+    ),
+    Invariant(
+        "L6",
+        "a wallet's stored balance and count are those of its entries",
+        """SELECT coalesce(s.newest, 0), 'account ' || a.id,
+                  'holds ' || a.posted || ' after ' || a.seq || ' entries, the entries say ' || coalesce(s.total, 0)
+                  || ' after ' || coalesce(s.n, 0)
+             FROM accounting_account a
+             LEFT JOIN (SELECT account_id, sum(amount) AS total, count(*) AS n, max(transaction_id) AS newest
+                          FROM accounting_entry GROUP BY account_id) s ON s.account_id = a.id
+            WHERE a.kind = 'wallet' AND (a.posted, a.seq) IS DISTINCT FROM (coalesce(s.total, 0), coalesce(s.n, 0))
+            ORDER BY 1 LIMIT 1""",
+    ),
+    Invariant(
+        "G2",
+        "what a grant has left is its amount less what it paid",
+        """SELECT g.transaction_id, 'grant ' || g.id, 'has ' || g.remaining || ' of ' || g.amount || ' left but paid '
+                  || coalesce(s.paid, 0)
+             FROM accounting_grant g
+             LEFT JOIN (SELECT grant_id, sum(amount) AS paid FROM accounting_spend GROUP BY grant_id) s ON s.grant_id = g.id
+            WHERE g.amount <> g.remaining + coalesce(s.paid, 0) ORDER BY 1 LIMIT 1""",
+    ),
+    Invariant(
+        "G3",
+        "what was paid and what is owed for a posting out of a wallet is the posting, or nothing once reversed",
+        """SELECT p.transaction_id, 'posting ' || p.transaction_id || '/' || p.number,
+                  'moved ' || p.amount || ', grants and debts account for ' || coalesce(s.paid, 0)
+             FROM accounting_posting p
+             JOIN accounting_account a ON a.id = p.source_account_id AND a.kind = 'wallet'
+             LEFT JOIN accounting_transaction r ON r.reverses_id = p.transaction_id
+             LEFT JOIN (SELECT transaction_id, posting, sum(amount) AS paid FROM accounting_spend
+                         GROUP BY transaction_id, posting) s
+                    ON s.transaction_id = p.transaction_id AND s.posting = p.number
+            WHERE coalesce(s.paid, 0) <> CASE WHEN r.id IS NULL THEN p.amount ELSE 0 END ORDER BY 1, p.number LIMIT 1""",
+    ),
+    Invariant(
+        "G4",
+        "an open debt is what no grant has paid of its line",
+        """SELECT d.transaction_id, 'debt ' || d.id, 'is ' || d.outstanding || ', unpaid is ' || coalesce(s.unpaid, 0)
+             FROM accounting_debt d
+             LEFT JOIN (SELECT transaction_id, posting, line, sum(amount) AS unpaid FROM accounting_spend
+                         WHERE grant_id IS NULL GROUP BY transaction_id, posting, line) s
+                    ON s.transaction_id = d.transaction_id AND s.posting = d.posting
+                   AND s.line IS NOT DISTINCT FROM d.line
+            WHERE d.outstanding <> coalesce(s.unpaid, 0) ORDER BY 1 LIMIT 1""",
+    ),
+    Invariant(
+        "G6",
+        "a wallet's balance is what its grants have left less its debts",
+        """SELECT coalesce((SELECT max(transaction_id) FROM accounting_entry e WHERE e.account_id = a.id), 0),
+                  'account ' || a.id, 'holds ' || a.posted || ', its grants less its debts are ' || coalesce(g.open, 0)
+                  - coalesce(d.owed, 0)
+             FROM accounting_account a
+             LEFT JOIN (SELECT wallet_id, sum(remaining) AS open FROM accounting_grant GROUP BY wallet_id) g
+                    ON g.wallet_id = a.id
+             LEFT JOIN (SELECT wallet_id, sum(outstanding) AS owed FROM accounting_debt GROUP BY wallet_id) d
+                    ON d.wallet_id = a.id
+            WHERE a.kind = 'wallet' AND a.posted <> coalesce(g.open, 0) - coalesce(d.owed, 0) ORDER BY 1 LIMIT 1""",
+    ),
+    Invariant(
+        "U3",
+        "a report's amount is the sum of its lines and what left the wallet",
+        """SELECT r.transaction_id, 'report ' || r.transaction_id, 'says ' || r.amount || ', its lines ' ||
+                  coalesce(l.total, 0) || ', its postings ' || coalesce(p.total, 0)
+             FROM accounting_usagereport r
+             LEFT JOIN (SELECT report_id, sum(amount) AS total FROM accounting_usageline GROUP BY report_id) l
+                    ON l.report_id = r.transaction_id
+             LEFT JOIN (SELECT p.transaction_id, sum(p.amount) AS total FROM accounting_posting p
+                          JOIN accounting_account a ON a.id = p.source_account_id AND a.kind = 'wallet'
+                         GROUP BY p.transaction_id) p ON p.transaction_id = r.transaction_id
+            WHERE r.amount <> coalesce(l.total, 0) OR r.amount <> coalesce(p.total, 0) ORDER BY 1 LIMIT 1""",
+    ),
+    Invariant(
+        "U4",
+        "a job costs what its reports cost, less those reversed",
+        """SELECT coalesce(s.newest, 0), 'job ' || j.id, 'costs ' || j.cost_compute + j.cost_added_value
+                  || ', its reports ' || coalesce(s.total, 0)
+             FROM accounting_job j
+             LEFT JOIN (SELECT r.job_id, sum(r.amount) FILTER (WHERE z.id IS NULL) AS total,
+                               max(r.transaction_id) AS newest
+                          FROM accounting_usagereport r
+                          LEFT JOIN accounting_transaction z ON z.reverses_id = r.transaction_id GROUP BY r.job_id) s
+                    ON s.job_id = j.id
+            WHERE j.cost_compute + j.cost_added_value <> coalesce(s.total, 0) ORDER BY 1 LIMIT 1""",
+    ),
+)
+
+
+def violations() -> Iterator[Violation]:
+    """The first offence of each broken rule, in the order of INVARIANTS; nothing when the books are right."""
+    outermost = not connection.in_atomic_block  # only the first statement of a transaction may choose its snapshot
+    with transaction.atomic(), connection.cursor() as cursor:
+        if outermost:
+            cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        cursor.execute("SET LOCAL statement_timeout = 0")
+        for invariant in INVARIANTS:
+            cursor.execute(invariant.query)
+            for transaction_id, row, problem in cursor.fetchall():
+                yield Violation(invariant.rule, transaction_id, row, problem)
+
+
+def first_violation() -> Violation | None:
+    """The offence in the earliest transaction: where a person should begin to look."""
+    return min(violations(), key=lambda found: found.transaction, default=None)

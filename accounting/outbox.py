@@ -1,0 +1,86 @@
+"""Side effects of postings: each event is written in the posting's transaction and delivered afterwards, by id."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import structlog
+from django.db import transaction
+from django.db.models import F
+from django.db.models.functions import Now
+
+from accounting.models import Member, Notice, OutboxEvent
+
+log = structlog.get_logger(__name__)
+
+ATTEMPTS = 20
+"""After so many failures an event is parked: it stays in the table for an operator and is not tried again."""
+
+
+def deliver(limit: int = 500) -> int:
+    """Runs the handlers of waiting events, oldest first; returns how many were delivered.
+
+    Each event is locked and marked in the same transaction as its effect, so several workers share the work and a
+    killed one leaves its event as it was.
+    """
+    delivered = 0
+    for pk in (
+        OutboxEvent.objects.filter(delivered_at__isnull=True, attempts__lt=ATTEMPTS)
+        .order_by("pk")
+        .values_list("pk", flat=True)[:limit]
+    ):
+        delivered += _deliver_one(pk)
+    return delivered
+
+
+def _deliver_one(pk: int) -> int:
+    try:
+        with transaction.atomic():
+            event = (
+                OutboxEvent.objects.select_for_update(skip_locked=True).filter(pk=pk, delivered_at__isnull=True).first()
+            )
+            if event is None:
+                return 0
+            _HANDLERS[event.topic](event.payload)
+            OutboxEvent.objects.filter(pk=pk).update(delivered_at=Now())
+    except Exception as error:
+        log.exception("outbox_event_failed", event_id=pk)
+        OutboxEvent.objects.filter(pk=pk).update(
+            attempts=F("attempts") + 1, error=f"{type(error).__name__}: {error}"[:500]
+        )
+        return 0
+    return 1
+
+
+def _tell_refused(payload: dict[str, Any]) -> None:
+    """The person whose job named an organisation that does not know them (Money 11)."""
+    _tell(payload["person"], "organisation_refused", payload)
+
+
+def _tell_exhausted(payload: dict[str, Any]) -> None:
+    """Everybody who answers for the organisation whose credits have just run out."""
+    people = Member.objects.filter(organisation_id=payload["organisation"], role__in=("owner", "manager"))
+    for person in {payload["person"], *people.values_list("person_id", flat=True)}:
+        _tell(person, "credits_exhausted", payload)
+
+
+def _tell(person: int, kind: str, payload: dict[str, Any]) -> None:
+    Notice.objects.bulk_create(
+        [
+            Notice(
+                person_id=person,
+                organisation_id=payload["organisation"],
+                kind=kind,
+                cause=str(payload["transaction"]),
+                facts=payload,
+            )
+        ],
+        ignore_conflicts=True,
+    )
+
+
+_HANDLERS: dict[str, Callable[[dict[str, Any]], None]] = {
+    "organisation_refused": _tell_refused,
+    "credits_exhausted": _tell_exhausted,
+}

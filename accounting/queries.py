@@ -1,0 +1,205 @@
+"""Every read worth naming. Pages and APIs read through here; nothing here writes."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db import connection
+from django.db.models import F, Q, QuerySet, Sum
+from django.db.models.functions import Coalesce
+
+from accounting.models import Account, Debt, Entry, Grant, Heartbeat, Job, Notice, Spend
+
+
+@dataclass(frozen=True, slots=True)
+class Balance:
+    """An organisation's credits in micro-credits. `spendable` counts nothing expired, held or owed."""
+
+    organisation: int
+    posted: int
+    held: int
+    spendable: int
+    debt: int
+    as_of: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class GrantView:
+    """A grant with something left; `backends` and `processes` empty = any."""
+
+    id: int
+    kind: str
+    label: str
+    fund: str
+    amount: int
+    remaining: int
+    priority: int
+    issued_at: datetime
+    expires_at: datetime | None
+    backends: tuple[int, ...]
+    processes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class NoticeView:
+    id: int
+    kind: str
+    organisation: int | None
+    facts: dict[str, object]
+    created_at: datetime
+    read_at: datetime | None
+
+
+_BALANCE_NOW = """
+SELECT a.posted, a.held,
+       coalesce((SELECT sum(g.remaining) FROM accounting_grant g
+                  WHERE g.wallet_id = a.id AND g.remaining > 0
+                    AND (g.expires_at IS NULL OR g.expires_at > t.instant)), 0),
+       coalesce((SELECT sum(d.outstanding) FROM accounting_debt d WHERE d.wallet_id = a.id AND d.outstanding > 0), 0),
+       t.instant
+  FROM accounting_account a, (SELECT accounting_now() AS instant) t
+ WHERE a.organisation_id = %s
+"""
+
+
+def balance(organisation: int) -> Balance:
+    """What the organisation has now, by the database's clock."""
+    with connection.cursor() as cursor:
+        cursor.execute(_BALANCE_NOW, [organisation])
+        posted, held, usable, debt, instant = cursor.fetchone()
+    return Balance(organisation, posted, held, int(usable) - held - int(debt), int(debt), instant)
+
+
+def posted_at(organisation: int, at: datetime) -> int:
+    """The wallet's balance in micro-credits as it was recorded at that instant; one index look-up."""
+    entry = (
+        Entry.objects.filter(account__organisation_id=organisation, recorded_at__lte=at)
+        .order_by("account_id", "-recorded_at", "-seq")
+        .values_list("balance_after", flat=True)
+        .first()
+    )
+    return entry or 0
+
+
+def account_total(account: int, *, at: datetime | None = None) -> int:
+    """The sum of an account's entries, recorded until `at`: the balance of accounts that carry none."""
+    entries = Entry.objects.filter(account_id=account)
+    if at is not None:
+        entries = entries.filter(recorded_at__lte=at)
+    return int(entries.aggregate(total=Coalesce(Sum("amount"), 0))["total"])
+
+
+def open_grants(organisation: int) -> Sequence[GrantView]:
+    """Usable grants in the order in which they burn (G1)."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT accounting_now()")
+        (now,) = cursor.fetchone()
+    rows = (
+        Grant.objects.filter(wallet__organisation_id=organisation, remaining__gt=0)
+        .filter(Q(expires_at__isnull=True) | Q(expires_at__gt=now))
+        .order_by("priority", F("expires_at").asc(nulls_last=True), "id")
+    )
+    return [
+        GrantView(
+            id=row.pk,
+            kind=row.kind,
+            label=row.label,
+            fund=row.fund,
+            amount=row.amount,
+            remaining=row.remaining,
+            priority=row.priority,
+            issued_at=row.issued_at,
+            expires_at=row.expires_at,
+            backends=tuple(row.backends),
+            processes=tuple(row.processes),
+        )
+        for row in rows
+    ]
+
+
+def entries(organisations: Collection[int]) -> QuerySet[Entry]:
+    """Wallet entries with their transaction and, for usage, the report and its job. Order is the caller's."""
+    return Entry.objects.filter(account__organisation_id__in=organisations).select_related(
+        "account", "transaction", "transaction__report__job__source"
+    )
+
+
+def jobs(*, organisations: Collection[int] | None = None, client: int | None = None) -> QuerySet[Job]:
+    """Jobs paid by any of the organisations, or reported under any source of the client."""
+    rows = Job.objects.select_related("source__backend", "organisation")
+    if organisations is not None:
+        rows = rows.filter(organisation_id__in=organisations)
+    if client is not None:
+        rows = rows.filter(source__clients=client)
+    return rows
+
+
+def find_job(
+    source: str, job_id: str, *, organisations: Collection[int] | None = None, client: int | None = None
+) -> Sequence[Job]:
+    """The job as each payer sees it (usually one), newest first; empty when there is none to be seen."""
+    rows = jobs(organisations=organisations, client=client).filter(source__source_id=source, job_id=job_id)
+    return list(rows.order_by("-reported_at", "-pk").prefetch_related("executions"))
+
+
+def spent(organisation: int, since: datetime, until: datetime | None = None) -> int:
+    """Micro-credits charged for usage that happened in `[since, until)`, less what was given back for it."""
+    rows = Entry.objects.filter(
+        account__organisation_id=organisation,
+        transaction__kind__in=("usage", "reversal"),
+        transaction__occurred_at__gte=since,
+    )
+    if until is not None:
+        rows = rows.filter(transaction__occurred_at__lt=until)
+    return -int(rows.aggregate(total=Coalesce(Sum("amount"), 0))["total"])
+
+
+def debts(organisation: int) -> QuerySet[Debt]:
+    """Lines that no grant has paid yet, oldest first."""
+    return (
+        Debt.objects.filter(wallet__organisation_id=organisation, outstanding__gt=0)
+        .select_related("transaction__report__job__source")
+        .order_by("pk")
+    )
+
+
+def spends_of(transactions: Collection[int]) -> QuerySet[Spend]:
+    """Which grants paid those transactions, in the order it happened."""
+    return Spend.objects.filter(transaction_id__in=transactions).select_related("grant").order_by("pk")
+
+
+def notices(person: int, *, limit: int = 20, unread_only: bool = False) -> Sequence[NoticeView]:
+    """What the person was told, newest first."""
+    rows = Notice.objects.filter(person_id=person).order_by("-pk")
+    if unread_only:
+        rows = rows.filter(read_at__isnull=True)
+    return [
+        NoticeView(row.pk, row.kind, row.organisation_id, row.facts, row.created_at, row.read_at)
+        for row in rows[:limit]
+    ]
+
+
+def wallet_of(organisation: int) -> Account:
+    return Account.objects.get(kind=Account.Kind.WALLET, organisation_id=organisation)
+
+
+def worker_lag_seconds() -> float | None:
+    """Seconds since the newest heartbeat was sent that a worker has run; None before the first."""
+    sent = Heartbeat.objects.filter(pk="beat").values_list("sent_at", flat=True).first()
+    if sent is None:
+        return None
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT extract(epoch FROM clock_timestamp() - %s)", [sent])
+        return float(cursor.fetchone()[0])
+
+
+def outbox_age_seconds() -> float:
+    """Age of the oldest event that waits to be delivered; 0 when none does."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT coalesce(extract(epoch FROM clock_timestamp() - min(created_at)), 0)"
+            "  FROM accounting_outboxevent WHERE delivered_at IS NULL"
+        )
+        return float(cursor.fetchone()[0])

@@ -1,0 +1,56 @@
+"""Work that may wait. Rows decide what is due, so a lost or doubled message changes nothing (decision 0006)."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import structlog
+from celery import shared_task
+from django.core.management import call_command
+from django.db import connection
+from django.utils import timezone
+
+from accounting import grants, outbox
+from accounting.models import Heartbeat
+
+log = structlog.get_logger(__name__)
+
+
+@shared_task(name="accounting.tasks.heartbeat", bind=True, ignore_result=True)
+def heartbeat(self: Any) -> None:
+    """Notes when the newest message that reached a worker was sent, so that readiness can tell the broker's lag."""
+    now = timezone.now()
+    published = getattr(self.request, "published_at", None)
+    sent = datetime.fromisoformat(published) if published else now
+    Heartbeat.objects.update_or_create(pk="beat", defaults={"sent_at": sent, "ran_at": now})
+
+
+@shared_task(name="accounting.tasks.deliver_outbox", ignore_result=True)
+def deliver_outbox(limit: int = 500) -> int:
+    """Delivers what waits in the outbox; run every few seconds, safe to run twice at once."""
+    return outbox.deliver(limit)
+
+
+@shared_task(name="accounting.tasks.expire_grants", ignore_result=True)
+def expire_grants() -> int:
+    """Empties every grant past its expiry, in batches, each its own database transaction."""
+    total = 0
+    while emptied := grants.expire_due(500):
+        total += emptied
+    if total:
+        log.info("grants_expired", count=total)
+    return total
+
+
+@shared_task(name="accounting.tasks.verify_books", ignore_result=True)
+def verify_books(**_: Any) -> None:
+    """The nightly proof that every balance is what its entries say; an error in the log is an alert."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_lock(hashtext('verify_books'))")
+        if not cursor.fetchone()[0]:
+            return
+        try:
+            call_command("verify_ledger")
+        finally:
+            cursor.execute("SELECT pg_advisory_unlock(hashtext('verify_books'))")
