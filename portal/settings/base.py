@@ -19,6 +19,7 @@ DEBUG = False
 SECRET_KEY = environment.text("SECRET_KEY")
 SECRET_KEY_FALLBACKS = environment.texts("SECRET_KEY_FALLBACKS")
 PUBLIC_URL = environment.text("PUBLIC_URL").rstrip("/")
+SITE_TITLE = environment.text("SITE_TITLE", "openEO Credits")
 ALLOWED_HOSTS = environment.texts("ALLOWED_HOSTS", urlsplit(PUBLIC_URL).hostname or "")
 CSRF_TRUSTED_ORIGINS = [PUBLIC_URL]
 #: Demonstration people, tariffs and hints on the pages; production refuses to start with it.
@@ -57,6 +58,7 @@ MIDDLEWARE = [
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
+    "portal.sessions.SessionAge",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
@@ -78,6 +80,7 @@ TEMPLATES: list[dict[str, Any]] = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
+                "portal.contexts.frame.processor",
             ],
         },
     }
@@ -139,14 +142,18 @@ SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
 CSRF_COOKIE_HTTPONLY = True
 CSRF_COOKIE_SAMESITE = "Lax"
+CSRF_FAILURE_VIEW = "portal.api.errors.csrf_failure"
 MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
 
 # --- sign-in (authorization code with PKCE, one provider) ---------------------------------------------------------
 
-OIDC_ISSUER = environment.text("OIDC_ISSUER").rstrip("/")
+#: As the provider spells it, slash and all: ID tokens must carry exactly this text. Everything else is discovered.
+OIDC_ISSUER = environment.text("OIDC_ISSUER")
 OIDC_RP_CLIENT_ID = environment.text("OIDC_RP_CLIENT_ID")
 OIDC_RP_CLIENT_SECRET = environment.text("OIDC_RP_CLIENT_SECRET")
 OIDC_RP_SCOPES = environment.text("OIDC_RP_SCOPES", "openid profile email voperson_id eduperson_entitlement")
+#: What the button of the landing page calls the provider.
+OIDC_TITLE = environment.text("OIDC_TITLE", "EGI Check-in")
 OIDC_RP_SIGN_ALGO = environment.text("OIDC_RP_SIGN_ALGO", "RS256")
 OIDC_USE_PKCE = True
 OIDC_PKCE_CODE_CHALLENGE_METHOD = "S256"
@@ -158,10 +165,11 @@ OIDC_ALLOW_UNSECURED_JWT = False
 OIDC_TIMEOUT = environment.whole("OIDC_TIMEOUT", 5, least=1)
 OIDC_STORE_ACCESS_TOKEN = False
 OIDC_STORE_ID_TOKEN = False
-#: Entitlement URN -> plan, e.g. {"urn:mace:egi.eu:group:vo.openeo.cloud:role=early_adopter#aai.egi.eu": "early-adopter"}.
+#: Role or whole entitlement URN -> plan, the preferred one first, e.g. {"Early_Adopter": "early-adopter", "": "member"}.
 PLANS_BY_ENTITLEMENT = environment.document("PLANS_BY_ENTITLEMENT", "{}")
+#: The plan of people without such an entitlement.
 DEFAULT_PLAN = environment.text("DEFAULT_PLAN", "free")
-#: Who may see the admin; empty: nobody.
+#: Role or whole URN that lets somebody see the admin; empty: nobody.
 STAFF_ENTITLEMENT = environment.text("STAFF_ENTITLEMENT", "")
 
 # --- access tokens on the APIs ------------------------------------------------------------------------------------
@@ -226,6 +234,12 @@ STATICFILES_DIRS = [folder for folder in [BASE_DIR / "static_build"] if folder.i
 
 CELERY_BROKER_URL = environment.text("CELERY_BROKER_URL")
 CELERY_BROKER_FOLDER = environment.text("CELERY_BROKER_FOLDER", str(BASE_DIR / ".local" / "broker"))
+
+# --- readiness ----------------------------------------------------------------------------------------------------
+
+#: Seconds since a worker's last sign of life, and since the oldest undelivered event, that /health/ready still calls well.
+READY_MAX_WORKER_LAG = environment.whole("READY_MAX_WORKER_LAG", 120, least=1)
+READY_MAX_OUTBOX_AGE = environment.whole("READY_MAX_OUTBOX_AGE", 300, least=1)
 
 # --- headers ------------------------------------------------------------------------------------------------------
 

@@ -1,0 +1,61 @@
+"""What the account menu does: colours, whose credits, profile."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.core.exceptions import BadRequest
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import render
+from django.views.decorators.http import require_GET, require_POST
+
+from accounting import organisations
+from accounting.errors import NotFound
+from portal.contexts import frame
+from portal.contexts import profile as profiles
+from portal.views.access import signed_in, user_of
+from portal.views.sign_in import safe_path
+
+YEAR_SECONDS = 365 * 24 * 3600
+MAX_DIGITS = 19
+
+
+@require_POST
+def choose_theme(request: HttpRequest) -> HttpResponse:
+    """Remember the colours in a cookie, so that the first byte of the next page has them."""
+    theme = request.POST.get("theme", "")
+    if theme not in frame.THEMES:
+        raise BadRequest("theme must be light, dark or system")
+    came_from = urlsplit(request.headers.get("Referer", ""))
+    back = f"{came_from.path}?{came_from.query}" if came_from.query else came_from.path
+    response = HttpResponseRedirect(safe_path(back))
+    response.set_cookie(
+        frame.THEME_COOKIE,
+        theme,
+        max_age=YEAR_SECONDS,
+        secure=settings.SESSION_COOKIE_SECURE,
+        httponly=True,
+        samesite="Lax",
+    )
+    return response
+
+
+@require_POST
+@signed_in
+def switch_organisation(request: HttpRequest) -> HttpResponse:
+    """Make an organisation pay for the person's jobs from now on, and show its credits."""
+    wanted = request.POST.get("organisation", "")
+    if not (wanted.isascii() and wanted.isdigit() and len(wanted) < MAX_DIGITS):
+        raise BadRequest("organisation must be the number of an organisation")
+    try:
+        organisations.switch_organisation(user_of(request).person_id, int(wanted))
+    except NotFound:
+        raise Http404 from None
+    return HttpResponseRedirect(safe_path(request.POST.get("next", "")))
+
+
+@require_GET
+@signed_in
+def profile(request: HttpRequest) -> HttpResponse:
+    return render(request, "portal/profile.html", {"page": profiles.page_of(user_of(request))})

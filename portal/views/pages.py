@@ -1,0 +1,25 @@
+"""The landing page and the dashboard."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import render
+from django.urls import reverse
+from django.views.decorators.http import require_GET
+
+from portal.views.access import signed_in
+
+
+@require_GET
+def landing(request: HttpRequest) -> HttpResponse:
+    """What this is, for strangers; whoever is signed in goes on to the dashboard."""
+    if request.user.is_authenticated:
+        return HttpResponseRedirect(reverse("dashboard"))
+    return render(request, "portal/landing.html", {"provider": settings.OIDC_TITLE})
+
+
+@require_GET
+@signed_in
+def dashboard(request: HttpRequest) -> HttpResponse:
+    return render(request, "portal/dashboard.html", {})

@@ -1,0 +1,23 @@
+"""The addresses of the pages for people."""
+
+from __future__ import annotations
+
+from django.urls import path
+
+from portal.views import account, jobs, pages, sign_in
+
+urlpatterns = [
+    path("", pages.landing, name="landing"),
+    path("oidc/authenticate/", sign_in.start, name="oidc_authentication_init"),
+    path("oidc/callback/", sign_in.callback, name="oidc_authentication_callback"),
+    path("sign-out/", sign_in.sign_out, name="sign-out"),
+    path("signed-out/", sign_in.signed_out, name="signed-out"),
+    path("theme/", account.choose_theme, name="theme"),
+    path("organisation/switch/", account.switch_organisation, name="switch-organisation"),
+    path("dashboard/", pages.dashboard, name="dashboard"),
+    path("jobs/", jobs.job_list, name="jobs"),
+    # Sources contain slashes, so the last part is the job; a slash in a job id is written %2F.
+    path("jobs/<path:source>/<str:job_id>", jobs.job, name="job"),
+    path("receipts/<path:source>/<str:job_id>", jobs.receipt, name="receipt"),
+    path("profile/", account.profile, name="profile"),
+]
