@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
-
+from django.conf import settings
+from django.contrib import admin
 from django.urls import include, path
-
-from portal import health
+from django.views.generic import RedirectView
 
 handler400 = "portal.api.errors.bad_request"
 handler403 = "portal.api.errors.permission_denied"
@@ -14,9 +13,10 @@ handler404 = "portal.api.errors.page_not_found"
 handler500 = "portal.api.errors.server_error"
 
 urlpatterns = [
-    path("health", health.alive),
+    path("", include("portal.health")),
+    path("", include("portal.api.urls")),
+    # There are no local passwords: whoever is not staff is sent to the pages, not to a form that nobody can fill in.
+    path(f"{settings.ADMIN_PATH}/login/", RedirectView.as_view(url=settings.LOGIN_URL, query_string=True)),
+    path(f"{settings.ADMIN_PATH}/", admin.site.urls),
+    path("", include("portal.views.urls")),
 ]
-for prefix, module in (("", "accounting.api.etl.urls"), ("api/v1/", "accounting.api.v1.urls"), ("", "portal.views.urls")):
-    package = module.rpartition(".")[0]
-    if find_spec(package.rpartition(".")[0]) and find_spec(package) and find_spec(module):
-        urlpatterns.append(path(prefix, include(module)))

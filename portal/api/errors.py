@@ -9,7 +9,7 @@ from typing import Any
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.template import loader
 from rest_framework.response import Response
 
 from portal import connections, logs, surfaces
@@ -98,7 +98,10 @@ def answer(request: HttpRequest, fault: Fault) -> HttpResponse:
 def _page(request: HttpRequest, fault: Fault) -> HttpResponse:
     names = {400: "400.html", 403: "403.html", 404: "404.html", 413: "400.html"}
     context = {"fault": fault, "title": fault.titled(), "request_id": logs.current_request_id()}
-    response = render(request, names.get(fault.status, "500.html"), context, status=fault.status)
+    # Who is signed in is a question to the database: not to be asked when that is what failed.
+    known = request if fault.status in {403, 404} else None
+    text = loader.render_to_string(names.get(fault.status, "500.html"), context, known)
+    response = HttpResponse(text, status=fault.status)
     for name, value in fault.headers.items():
         response[name] = value
     return response

@@ -24,7 +24,7 @@ _CODES = {
     "invalid": "invalid_input",
     "error": "internal_error",
 }
-_TITLES = {
+TITLES = {
     "authentication_required": "A bearer token is needed",
     "token_invalid": "The token is not valid",
     "provider_unavailable": "The identity provider cannot be reached",
@@ -59,7 +59,7 @@ class Fault:
     extra: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
     def titled(self) -> str:
-        return self.title or _TITLES.get(self.code) or HTTPStatus(self.status).phrase
+        return self.title or TITLES.get(self.code) or HTTPStatus(self.status).phrase
 
 
 INTERNAL = Fault(500, "internal_error", "The request failed and was written down. Quote the request id when you report it.")

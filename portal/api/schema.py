@@ -1,9 +1,143 @@
-"""How the APIs describe themselves (drf-spectacular)."""
+"""How the two APIs describe themselves: OpenAPI 3.1 by drf-spectacular, each with a page to try it.
+
+A view documents what is its own. What every operation has (the token, the errors) is added here.
+"""
 
 from __future__ import annotations
 
+import hashlib
+from functools import cache
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse, HttpResponseNotModified
+from django.shortcuts import render
+from django.urls import include, path, reverse
+from django.views.decorators.http import require_safe
+from drf_spectacular.extensions import OpenApiAuthenticationExtension
+from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.openapi import AutoSchema
+from drf_spectacular.renderers import OpenApiJsonRenderer2
+from drf_spectacular.settings import patched_settings
+from rest_framework import serializers
+
+_FAULTS = {
+    "400": "The request is not valid; the answer names the field.",
+    "401": "There is no bearer token, or it is not valid.",
+    "403": "The token is valid but may not do this.",
+    "404": "There is no such thing, or it is not yours.",
+    "409": "Another request with the same key is still running.",
+    "411": "The length of the body is missing.",
+    "413": "The body is too large.",
+    "415": "The body must be application/json.",
+    "422": "The request is well formed but cannot be carried out.",
+    "429": "Too many requests; Retry-After says when to come back.",
+    "500": "Something went wrong on our side; quote the request id.",
+    "503": "Try the same request again; Retry-After says when.",
+}
+_ALWAYS = ("400", "401", "403", "429", "500", "503")
+_WITH_BODY = ("409", "411", "413", "415", "422")
+
+_DESCRIPTIONS = {
+    "v1": "Usage reports, balances, jobs and receipts. Amounts are decimal texts; times are UTC.",
+    "etl": "What back ends call to report usage: the addresses, bodies and answers of the existing service.",
+}
+
+
+class FieldErrorSerializer(serializers.Serializer[Any]):
+    field = serializers.CharField(help_text="Dotted path of the input at fault; empty when it is the whole.")
+    detail = serializers.CharField()
+
+
+class ProblemSerializer(serializers.Serializer[Any]):
+    """Problem details (RFC 9457)."""
+
+    type = serializers.URLField(help_text="Explains the kind of problem.")
+    title = serializers.CharField()
+    status = serializers.IntegerField()
+    code = serializers.CharField(help_text="Stable name of the kind of problem.")
+    detail = serializers.CharField(help_text="What is wrong with this request, and what to do.")
+    instance = serializers.CharField(help_text="The request id, as in the header X-Request-ID.")
+    field = serializers.CharField(required=False, help_text="Dotted path of the input at fault.")
+    errors = FieldErrorSerializer(many=True, required=False)
+
+
+class EtlErrorSerializer(serializers.Serializer[Any]):
+    """The error body of the ETL API."""
+
+    statusCode = serializers.IntegerField()  # noqa: N815  # the wire's spelling
+    message = serializers.ListField(child=serializers.CharField())
+    error = serializers.CharField()
+    code = serializers.CharField()
+    requestId = serializers.CharField()  # noqa: N815
+    field = serializers.CharField(required=False)
+
+
+class BearerScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]  # registers itself
+    target_class = "portal.api.auth.BearerAuthentication"
+    name = "bearer"
+
+    def get_security_definition(self, auto_schema: AutoSchema) -> dict[str, Any]:
+        return {
+            "type": "http",
+            "scheme": "bearer",
+            "bearerFormat": "JWT",
+            "description": "An access token of an accepted issuer: of a registered client (client credentials) or of a "
+            "person. `oidc/<provider id>/<token>`, the openEO form, is accepted as well.",
+        }
 
 
 class DocumentedSchema(AutoSchema):
-    """Adds what every operation has."""
+    """Adds the errors that any operation can answer."""
+
+    def _get_response_bodies(self, direction: Any = "response") -> dict[str, Any]:
+        found: dict[str, Any] = super()._get_response_bodies(direction)
+        statuses = [*_ALWAYS]
+        if self.method in {"POST", "PUT", "PATCH"}:
+            statuses += _WITH_BODY
+        if "{" in self.path:
+            statuses.append("404")
+        for status in sorted(statuses):
+            if status not in found:
+                found[status] = {**self._fault_body(status), "description": _FAULTS[status]}
+        return found
+
+    def _fault_body(self, status: str) -> dict[str, Any]:
+        etl = getattr(self.view, "error_style", "problem") == "etl"
+        serializer = EtlErrorSerializer if etl else ProblemSerializer
+        media_type = "application/json" if etl else "application/problem+json"
+        body: dict[str, Any] = self._get_response_for_code(serializer, status, media_types=[media_type])
+        return body
+
+
+def _prefix(which: str) -> str:
+    mount = f"{settings.ETL_MOUNT}/" if settings.ETL_MOUNT else ""
+    return "api/v1/" if which == "v1" else mount
+
+
+@cache
+def document(which: str) -> bytes:
+    """Return the OpenAPI document of `v1` or `etl`; made once, it only depends on the code and the settings."""
+    title = "openEO credits" if which == "v1" else "Usage reporting (ETL API)"
+    with patched_settings(
+        {"TITLE": title, "DESCRIPTION": _DESCRIPTIONS[which], "VERSION": "1.0.0", "SERVERS": [{"url": settings.PUBLIC_URL}]}
+    ):
+        generator = SchemaGenerator(patterns=[path(_prefix(which), include(f"accounting.api.{which}.urls"))])
+        schema = generator.get_schema(request=None, public=True)
+        return OpenApiJsonRenderer2().render(schema, renderer_context={})
+
+
+@require_safe
+def schema_view(request: HttpRequest, which: str) -> HttpResponse:
+    body = document(which)
+    tag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
+    if request.headers.get("If-None-Match") == tag:
+        return HttpResponseNotModified(headers={"ETag": tag})
+    return HttpResponse(body, content_type="application/json", headers={"ETag": tag, "Cache-Control": "no-cache"})
+
+
+@require_safe
+def documentation_view(request: HttpRequest, which: str) -> HttpResponse:
+    """Swagger UI from local files. Its start is a file of its own: the policy allows no inline script."""
+    context = {"schema": reverse(f"{which}_schema"), "title": "openEO credits" if which == "v1" else "Usage reporting"}
+    return render(request, "api/documentation.html", context)

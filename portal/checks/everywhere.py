@@ -1,0 +1,100 @@
+"""What must be right in development and tests too."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from decimal import Decimal
+
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+
+from portal.api import issuers
+from portal.checks.rules import Finding, rule
+
+
+@rule("E001", "The time zone is not UTC: {}.", 'Set TIME_ZONE = "UTC" and USE_TZ = True.', deploy=False)
+def time_zone() -> Finding:
+    return None if settings.TIME_ZONE == "UTC" and settings.USE_TZ else f"{settings.TIME_ZONE}, USE_TZ={settings.USE_TZ}"
+
+
+@rule("E002", "TOKEN_ISSUERS cannot be used: {}.", "See docs/settings.md for its form.", deploy=False)
+def token_issuers() -> Finding:
+    try:
+        issuers.read(settings.TOKEN_ISSUERS)
+    except ImproperlyConfigured as error:
+        return str(error)
+    return None
+
+
+@rule("E003", "PLANS_BY_ENTITLEMENT is not an object of texts.", 'Write {"<URN>": "<plan>"}.', deploy=False)
+def plans() -> Finding:
+    known = settings.PLANS_BY_ENTITLEMENT
+    return not isinstance(known, Mapping) or not all(isinstance(plan, str) and plan for plan in known.values())
+
+
+@rule("E004", "CREDIT_EURO is not a positive decimal.", "Set the euro value of one credit, e.g. 0.01.", deploy=False)
+def credit_euro() -> Finding:
+    value = settings.CREDIT_EURO
+    return not isinstance(value, Decimal) or not value.is_finite() or value <= 0
+
+
+@rule("E005", "ETL_MOUNT is no path: {}.", "Use letters, digits, - and _ between slashes, or nothing.", deploy=False)
+def etl_mount() -> Finding:
+    return settings.ETL_MOUNT if not re.fullmatch(r"(?:[\w-]+(?:/[\w-]+)*)?", settings.ETL_MOUNT, re.ASCII) else None
+
+
+@rule(
+    "E006",
+    "A redirect would turn a back end's POST into a GET: APPEND_SLASH is on.",
+    "Leave APPEND_SLASH off.",
+    deploy=False,
+)
+def append_slash() -> Finding:
+    return bool(settings.APPEND_SLASH)
+
+
+@rule(
+    "E007",
+    "Every view would run in one transaction: ATOMIC_REQUESTS is on.",
+    "Leave it off: money is one statement or one explicit transaction.",
+    deploy=False,
+)
+def atomic_requests() -> Finding:
+    return bool(settings.DATABASES["default"].get("ATOMIC_REQUESTS"))
+
+
+@rule(
+    "E008",
+    "The database is not PostgreSQL.",
+    "Give DATABASE_URL as postgresql://…: the ledger lives in its functions and triggers.",
+    deploy=False,
+)
+def postgresql() -> Finding:
+    return settings.DATABASES["default"]["ENGINE"] != "django.db.backends.postgresql"
+
+
+@rule(
+    "E009",
+    "Views that say nothing are open: the default permission is {}.",
+    "Leave portal.api.permissions.DenyAll as the only default.",
+    deploy=False,
+)
+def default_permission() -> Finding:
+    chosen = settings.REST_FRAMEWORK.get("DEFAULT_PERMISSION_CLASSES")
+    return None if chosen == ["portal.api.permissions.DenyAll"] else str(chosen)
+
+
+@rule(
+    "E010",
+    "The APIs have parsers or renderers other than the strict JSON ones: {}.",
+    "Leave StrictJSONParser, JSONRenderer and ProblemRenderer.",
+    deploy=False,
+)
+def json_only() -> Finding:
+    chosen = [
+        *settings.REST_FRAMEWORK.get("DEFAULT_PARSER_CLASSES", ["the library's"]),
+        *settings.REST_FRAMEWORK.get("DEFAULT_RENDERER_CLASSES", ["the library's"]),
+    ]
+    foreign = [name for name in chosen if not name.startswith(("portal.api.parsers.", "portal.api.renderers."))]
+    return ", ".join(foreign)
