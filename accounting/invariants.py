@@ -48,10 +48,13 @@ INVARIANTS = (
              FROM accounting_posting p
              LEFT JOIN LATERAL (
                   SELECT string_agg(account_id || ':' || amount, ', ' ORDER BY side) AS found,
-                         count(*) FILTER (WHERE side = -1 AND account_id = p.source_account_id AND amount = -p.amount) AS a,
-                         count(*) FILTER (WHERE side = 1 AND account_id = p.destination_account_id AND amount = p.amount) AS b,
+                         count(*) FILTER (WHERE side = -1 AND account_id = p.source_account_id
+                                            AND amount = -p.amount) AS a,
+                         count(*) FILTER (WHERE side = 1 AND account_id = p.destination_account_id
+                                            AND amount = p.amount) AS b,
                          count(*) AS n
-                    FROM accounting_entry e WHERE e.transaction_id = p.transaction_id AND e.posting = p.number) e ON true
+                    FROM accounting_entry e
+                   WHERE e.transaction_id = p.transaction_id AND e.posting = p.number) e ON true
             WHERE (e.a, e.b, e.n) IS DISTINCT FROM (1::bigint, 1::bigint, 2::bigint)
             ORDER BY 1, p.number LIMIT 1""",
     ),
@@ -69,8 +72,10 @@ INVARIANTS = (
         "L5",
         "a wallet's entries are numbered without gaps and each balance follows from the one before",
         """SELECT w.transaction_id, 'entry ' || w.account_id || '/' || w.seq,
-                  CASE WHEN w.seq <> w.expected THEN 'should be number ' || w.expected || ': an entry before it is missing'
-                       ELSE 'its balance is ' || coalesce(w.balance_after::text, 'missing') || ', the entries say ' || w.run END
+                  CASE WHEN w.seq <> w.expected
+                       THEN 'should be number ' || w.expected || ': an entry before it is missing'
+                       ELSE 'its balance is ' || coalesce(w.balance_after::text, 'missing')
+                            || ', the entries say ' || w.run END
              FROM (SELECT e.account_id, e.seq, e.transaction_id, e.balance_after,
                           row_number() OVER w AS expected, sum(e.amount) OVER w AS run
                      FROM accounting_entry e JOIN accounting_account a ON a.id = e.account_id AND a.kind = 'wallet'
@@ -95,7 +100,8 @@ INVARIANTS = (
         """SELECT g.transaction_id, 'grant ' || g.id, 'has ' || g.remaining || ' of ' || g.amount || ' left but paid '
                   || coalesce(s.paid, 0)
              FROM accounting_grant g
-             LEFT JOIN (SELECT grant_id, sum(amount) AS paid FROM accounting_spend GROUP BY grant_id) s ON s.grant_id = g.id
+             LEFT JOIN (SELECT grant_id, sum(amount) AS paid FROM accounting_spend GROUP BY grant_id) s
+                    ON s.grant_id = g.id
             WHERE g.amount <> g.remaining + coalesce(s.paid, 0) ORDER BY 1 LIMIT 1""",
     ),
     Invariant(
@@ -109,7 +115,8 @@ INVARIANTS = (
              LEFT JOIN (SELECT transaction_id, posting, sum(amount) AS paid FROM accounting_spend
                          GROUP BY transaction_id, posting) s
                     ON s.transaction_id = p.transaction_id AND s.posting = p.number
-            WHERE coalesce(s.paid, 0) <> CASE WHEN r.id IS NULL THEN p.amount ELSE 0 END ORDER BY 1, p.number LIMIT 1""",
+            WHERE coalesce(s.paid, 0) <> CASE WHEN r.id IS NULL THEN p.amount ELSE 0 END
+            ORDER BY 1, p.number LIMIT 1""",
     ),
     Invariant(
         "G4",
