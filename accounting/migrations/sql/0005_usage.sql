@@ -2,13 +2,15 @@
 
 -- What must be known before rating: earlier answer, registry, payer, tariff. One row a report, in order.
 --   [{endpoint, source, service, key?, issuer?, user, organisation?, execution, finished_at?}]
--- Sequential scans are switched off because the cached plan must not remember how small the tables once were.
+-- One index look-up a table and report, whatever the statistics say: the cached plan must not remember how small the
+-- tables once were. Hence the planner's other ways are switched off and LIMIT 1 pins the look-ups it would reorder.
 CREATE FUNCTION usage_resolve(a_client bigint, batch jsonb)
 RETURNS TABLE (i bigint, source_pk bigint, allowed boolean, backend bigint, provider_account bigint,
                platform_account bigint, tariff bigint, issuer text, person bigint, plan text, organisation bigint,
                organisation_class text, refused boolean, wallet bigint, done bigint, done_fingerprint text,
                done_answer text, duplicate bigint, instant timestamptz)
-LANGUAGE plpgsql STABLE SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
+LANGUAGE plpgsql STABLE SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
+SET enable_material = off SET enable_memoize = off AS $$
 BEGIN
     RETURN QUERY
     SELECT t.i, s.id, cs.id IS NOT NULL, s.backend_id, pay.id,
@@ -29,9 +31,13 @@ BEGIN
       LEFT JOIN accounting_tariff tf ON tf.source_id = s.id
             AND tstzrange(tf.starts_at, tf.ends_at) @> coalesce(t.finished_at, accounting_now())
       LEFT JOIN accounting_person pe ON pe.issuer = coalesce(t.issuer, s.user_issuer) AND pe.sub = t."user"
-      LEFT JOIN accounting_transaction tx ON tx.client_id = a_client AND tx.endpoint = t.endpoint AND tx.source_id = s.id
-                                         AND tx.service = t.service AND tx.key = t.key
-      LEFT JOIN accounting_member own ON own.organisation_id = t.organisation AND own.person_id = pe.id
+      LEFT JOIN LATERAL (
+            SELECT k.id, k.fingerprint, k.answer FROM accounting_transaction k
+             WHERE k.client_id = a_client AND k.endpoint = t.endpoint AND k.source_id = s.id AND k.service = t.service
+               AND k.key = t.key LIMIT 1) tx ON true
+      LEFT JOIN LATERAL (
+            SELECT m.id, m.organisation_id FROM accounting_member m
+             WHERE m.organisation_id = t.organisation AND m.person_id = pe.id LIMIT 1) own ON true
       LEFT JOIN LATERAL (
             SELECT r.organisation_id, r.organisation_refused FROM accounting_usagereport r
              WHERE t.organisation IS NULL AND t.endpoint = 'addedvalue' AND r.source_id = s.id
@@ -45,8 +51,9 @@ BEGIN
                AND rt.key IS DISTINCT FROM t.key
                AND NOT EXISTS (SELECT 1 FROM accounting_transaction z WHERE z.reverses_id = rt.id)
              LIMIT 1) twin ON true
-      LEFT JOIN accounting_organisation o
-             ON o.id = coalesce(own.organisation_id, heir.organisation_id, pe.current_organisation_id)
+      LEFT JOIN LATERAL (
+            SELECT x.id, x.personal, x.category FROM accounting_organisation x
+             WHERE x.id = coalesce(own.organisation_id, heir.organisation_id, pe.current_organisation_id) LIMIT 1) o ON true
       LEFT JOIN accounting_account w ON w.organisation_id = o.id;
 END $$;
 
