@@ -32,6 +32,28 @@ class InvalidInput(DomainError):
     code, status, title = "invalid_input", 400, "The request is not valid"
 
 
+class UnknownField(InvalidInput):
+    """A field that nothing here would read: more likely misspelt than meant."""
+
+    code, title = "unknown_field", "The request has a field that is not known here"
+
+
+class IdempotencyKeyInvalid(InvalidInput):
+    code, title = "idempotency-key-invalid", "The idempotency key is missing or malformed"
+
+
+class BatchTooLarge(DomainError):
+    code, status, title = "batch-too-large", 413, "The batch holds too many reports"
+
+
+class ServiceTokenNeeded(DomainError):
+    code, status, title = "service_token_needed", 403, "Only a registered back end may do this"
+
+
+class PersonTokenNeeded(DomainError):
+    code, status, title = "person_token_needed", 403, "Only a person may do this"
+
+
 class NotFound(DomainError):
     code, status, title = "not_found", 404, "Not found"
 
