@@ -23,7 +23,7 @@ def digest(paths: Iterable[Path] = (), words: Iterable[str] = ()) -> str:
     return hashed.hexdigest()
 
 
-def is_current(step: str, wanted: str, products: Iterable[Path], folder: Path = FOLDER) -> bool:
+def is_current(step: str, wanted: str, products: Iterable[Path], folder: Path) -> bool:
     """Tell whether the step was done with the same inputs and all that it made is still there."""
     try:
         return (folder / step).read_text() == wanted and all(product.exists() for product in products)
@@ -31,12 +31,12 @@ def is_current(step: str, wanted: str, products: Iterable[Path], folder: Path = 
         return False
 
 
-def write(step: str, wanted: str, folder: Path = FOLDER) -> None:
+def write(step: str, wanted: str, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / step).write_text(wanted)
 
 
-def forget(step: str, folder: Path = FOLDER) -> None:
+def forget(step: str, folder: Path) -> None:
     """Call the step undone: it is about to change what it made before, and may fail halfway."""
     (folder / step).unlink(missing_ok=True)
 

@@ -23,6 +23,7 @@ class Step:
     wanted: Callable[[], str] | None = None
     products: tuple[Path, ...] = ()
     after: tuple[str, ...] = ()
+    marks: Path = stamps.FOLDER
 
     def run(self) -> bool:
         """Do what is needed; tell whether there was anything to do.
@@ -33,11 +34,11 @@ class Step:
             self.do()
             return True
         wanted = self.wanted()
-        if stamps.is_current(self.name, wanted, self.products):
+        if stamps.is_current(self.name, wanted, self.products, self.marks):
             return False
-        stamps.forget(self.name)
+        stamps.forget(self.name, self.marks)
         self.do()
-        stamps.write(self.name, wanted)
+        stamps.write(self.name, wanted, self.marks)
         return True
 
 
