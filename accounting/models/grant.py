@@ -63,12 +63,12 @@ class Spend(models.Model):
     """
 
     id = models.BigAutoField(primary_key=True)
-    transaction = models.ForeignKey(Transaction, models.PROTECT, related_name="spends")
+    transaction = models.ForeignKey(Transaction, models.PROTECT, related_name="spends", db_constraint=False)
     posting = models.SmallIntegerField()
     line = models.SmallIntegerField(null=True)
     grant = models.ForeignKey(Grant, models.PROTECT, null=True, related_name="spends")
     amount = CreditsField()
-    cause = models.ForeignKey(Transaction, models.PROTECT, related_name="+", db_index=False)
+    cause = models.ForeignKey(Transaction, models.PROTECT, related_name="+", db_index=False, db_constraint=False)
 
     class Meta:
         constraints = [models.CheckConstraint(condition=~models.Q(amount=0), name="spend_must_move")]
@@ -82,7 +82,7 @@ class Debt(models.Model):
 
     id = models.BigAutoField(primary_key=True)
     wallet = models.ForeignKey(Account, models.PROTECT, related_name="debts", db_index=False)
-    transaction = models.ForeignKey(Transaction, models.PROTECT, related_name="debts")
+    transaction = models.ForeignKey(Transaction, models.PROTECT, related_name="debts", db_constraint=False)
     posting = models.SmallIntegerField()
     line = models.SmallIntegerField(null=True)
     backend = models.BigIntegerField(null=True)

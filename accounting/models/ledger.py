@@ -89,12 +89,17 @@ class Posting(models.Model):
 
 
 class Entry(models.Model):
-    """One side of a posting. `seq` has no gaps on a wallet; `balance_after` is kept for wallets only."""
+    """One side of a posting. `seq` has no gaps on a wallet; `balance_after` is kept for wallets only.
+
+    No foreign keys: the trigger of L2 proves each entry against its posting, which has them (decision 0005).
+    """
 
     pk = models.CompositePrimaryKey("account_id", "seq")
-    account = models.ForeignKey(Account, models.PROTECT, related_name="entries", db_index=False)
+    account = models.ForeignKey(Account, models.PROTECT, related_name="entries", db_index=False, db_constraint=False)
     seq = models.BigIntegerField()
-    transaction = models.ForeignKey(Transaction, models.PROTECT, related_name="entries", db_index=False)
+    transaction = models.ForeignKey(
+        Transaction, models.PROTECT, related_name="entries", db_index=False, db_constraint=False
+    )
     posting = models.SmallIntegerField()
     side = models.SmallIntegerField()
     amount = CreditsField()

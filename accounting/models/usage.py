@@ -63,14 +63,19 @@ class Execution(models.Model):
 
 
 class UsageReport(models.Model):
-    """A report as it came (`raw`) and whom it was charged to. Append-only, one a transaction."""
+    """A report as it came (`raw`) and whom it was charged to. Append-only, one a transaction.
+
+    The foreign keys that are left out are held by the transaction and the job (decision 0005).
+    """
 
     transaction = models.OneToOneField(Transaction, models.PROTECT, primary_key=True, related_name="report")
     uuid = models.UUIDField(unique=True)
-    client = models.ForeignKey(ServiceClient, models.PROTECT, related_name="+", db_index=False)
-    source = models.ForeignKey(Source, models.PROTECT, related_name="+", db_index=False)
-    person = models.ForeignKey(Person, models.PROTECT, related_name="+", db_index=False)
-    organisation = models.ForeignKey(Organisation, models.PROTECT, related_name="+", db_index=False)
+    client = models.ForeignKey(ServiceClient, models.PROTECT, related_name="+", db_index=False, db_constraint=False)
+    source = models.ForeignKey(Source, models.PROTECT, related_name="+", db_index=False, db_constraint=False)
+    person = models.ForeignKey(Person, models.PROTECT, related_name="+", db_index=False, db_constraint=False)
+    organisation = models.ForeignKey(
+        Organisation, models.PROTECT, related_name="+", db_index=False, db_constraint=False
+    )
     requested_organisation = models.BigIntegerField(null=True, help_text="the orgId as reported")
     organisation_refused = models.BooleanField(default=False)
     job = models.ForeignKey(Job, models.PROTECT, related_name="reports")
@@ -82,7 +87,7 @@ class UsageReport(models.Model):
     status = models.CharField(max_length=20, blank=True, default="")
     started_at = models.DateTimeField(null=True)
     finished_at = models.DateTimeField(null=True)
-    tariff = models.ForeignKey(Tariff, models.PROTECT, null=True, related_name="+", db_index=False)
+    tariff = models.ForeignKey(Tariff, models.PROTECT, null=True, related_name="+", db_index=False, db_constraint=False)
     facts = models.JSONField(default=dict, help_text="what the rules saw: state, kind, plan, organisation class")
     amount = CreditsField()
     raw = models.TextField()
@@ -99,14 +104,16 @@ class UsageLine(models.Model):
     """A rated metric of a report: the explanation of a charge (`accounting.rating.RatedLine`)."""
 
     pk = models.CompositePrimaryKey("report_id", "number")
-    report = models.ForeignKey(UsageReport, models.PROTECT, related_name="lines", db_index=False)
+    report = models.ForeignKey(UsageReport, models.PROTECT, related_name="lines", db_index=False, db_constraint=False)
     number = models.SmallIntegerField()
     metric = models.CharField(max_length=50)
     reported = models.CharField(max_length=60)
     unit = models.CharField(max_length=50)
     canonical_quantity = QuantityField()
     canonical_unit = models.CharField(max_length=50)
-    rule = models.ForeignKey(RatingRule, models.PROTECT, null=True, related_name="+", db_index=False)
+    rule = models.ForeignKey(
+        RatingRule, models.PROTECT, null=True, related_name="+", db_index=False, db_constraint=False
+    )
     formula = models.TextField()
     amount = CreditsField()
     posting = models.SmallIntegerField(null=True)

@@ -3,15 +3,19 @@
 --   [{kind, client?, endpoint, source?, service?, key?, fingerprint?, answer?, reverses?, reason?, note?, occurred_at,
 --     postings: [{n, source, destination, amount, purpose}]}]
 
+-- Planner settings on these functions: batches have from one to a thousand elements and the tables from none to many
+-- millions of rows, so plans are generic and go by index whatever the statistics said when they were made.
+
 -- L5: every path locks the wallets it touches first, in id order.
-CREATE FUNCTION ledger_lock_wallets(batch jsonb) RETURNS void LANGUAGE plpgsql AS $$
+CREATE FUNCTION ledger_lock_wallets(batch jsonb) RETURNS void LANGUAGE plpgsql
+SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 BEGIN
-    PERFORM 1 FROM accounting_account a
-      WHERE a.id IN (SELECT unnest(ARRAY[p.source, p.destination])
-                       FROM jsonb_to_recordset(batch) AS t(postings jsonb),
-                            jsonb_to_recordset(t.postings) AS p(source bigint, destination bigint))
-        AND a.kind = 'wallet'
-      ORDER BY a.id FOR NO KEY UPDATE;
+    PERFORM 1
+       FROM (SELECT DISTINCT unnest(ARRAY[p.source, p.destination]) AS id
+               FROM jsonb_to_recordset(batch) AS t(postings jsonb),
+                    jsonb_to_recordset(t.postings) AS p(source bigint, destination bigint)) touched
+       JOIN accounting_account a ON a.id = touched.id AND a.kind = 'wallet'
+      ORDER BY a.id FOR NO KEY UPDATE OF a;
 END $$;
 
 CREATE FUNCTION ledger_write_transactions(batch jsonb, instant timestamptz) RETURNS bigint[] LANGUAGE plpgsql AS $$
@@ -41,7 +45,8 @@ BEGIN
 END $$;
 
 -- Both entries of every posting, the wallets' running balances and gapless numbers, in one statement.
-CREATE FUNCTION ledger_write_entries(batch jsonb, ids bigint[], instant timestamptz) RETURNS void LANGUAGE plpgsql AS $$
+CREATE FUNCTION ledger_write_entries(batch jsonb, ids bigint[], instant timestamptz) RETURNS void LANGUAGE plpgsql
+SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 BEGIN
     WITH moves AS (
         SELECT ids[t.i] AS id, p.n, p.source, p.destination, p.amount, p.purpose

@@ -5,13 +5,13 @@ AS $$
     SELECT (g.backends = '{}' OR a_backend = ANY (g.backends)) AND (g.processes = '{}' OR a_process = ANY (g.processes))
 $$;
 
--- The open grants of a wallet in the order in which they burn (G1).
-CREATE FUNCTION grants_open(a_wallet bigint, instant timestamptz) RETURNS accounting_grant[] LANGUAGE sql STABLE
-AS $$
-    SELECT array_agg(g ORDER BY g.priority, g.expires_at NULLS LAST, g.id)
-      FROM accounting_grant g
-     WHERE g.wallet_id = a_wallet AND g.remaining > 0 AND (g.expires_at IS NULL OR g.expires_at > instant)
-$$;
+-- The open grants of a wallet in the order in which they burn (G1). PL/pgSQL, because its plan is kept.
+CREATE FUNCTION grants_open(a_wallet bigint, instant timestamptz) RETURNS accounting_grant[] LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    RETURN (SELECT array_agg(g ORDER BY g.priority, g.expires_at NULLS LAST, g.id)
+              FROM accounting_grant g
+             WHERE g.wallet_id = a_wallet AND g.remaining > 0 AND (g.expires_at IS NULL OR g.expires_at > instant));
+END $$;
 
 -- Pays the charges from the wallets' grants; the rest becomes debt. A charge without line is a whole posting.
 --   charges: (transaction, posting, line?, wallet, backend?, process, amount), in the order in which they are paid.

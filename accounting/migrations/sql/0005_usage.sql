@@ -10,7 +10,7 @@ RETURNS TABLE (i bigint, source_pk bigint, allowed boolean, backend bigint, prov
                organisation_class text, refused boolean, wallet bigint, done bigint, done_fingerprint text,
                done_answer text, duplicate bigint, instant timestamptz)
 LANGUAGE plpgsql STABLE SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
-SET enable_material = off SET enable_memoize = off AS $$
+SET enable_material = off SET enable_memoize = off SET plan_cache_mode = force_generic_plan AS $$
 BEGIN
     RETURN QUERY
     SELECT t.i, s.id, cs.id IS NOT NULL, s.backend_id, pay.id,
@@ -108,7 +108,8 @@ BEGIN
       FROM known;
 END $$;
 
-CREATE FUNCTION usage_write_lines(batch jsonb, ids bigint[]) RETURNS void LANGUAGE sql AS $$
+CREATE FUNCTION usage_write_lines(batch jsonb, ids bigint[]) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
     INSERT INTO accounting_usageline (report_id, number, metric, reported, unit, canonical_quantity, canonical_unit, rule_id,
                                       formula, amount, posting, process, collection)
     SELECT ids[t.i], l.n, l.metric, l.reported, l.unit, l.canonical_quantity, l.canonical_unit, l.rule, l.formula, l.amount,
@@ -116,13 +117,14 @@ CREATE FUNCTION usage_write_lines(batch jsonb, ids bigint[]) RETURNS void LANGUA
       FROM ROWS FROM (jsonb_to_recordset(batch) AS (lines jsonb)) WITH ORDINALITY AS t(lines, i),
            jsonb_to_recordset(t.lines) AS l(n smallint, metric text, reported text, unit text, canonical_quantity numeric,
                canonical_unit text, rule bigint, formula text, amount bigint, posting smallint, process text, collection text)
-     WHERE ids[t.i] IS NOT NULL
-$$;
+     WHERE ids[t.i] IS NOT NULL;
+END $$;
 
 -- Everything of a batch of rated reports. Returns the transaction of each, NULL where its key was taken meanwhile.
 -- Elements are those of ledger_write with what usage_write_jobs, usage_write_lines and grants_burn read besides.
 CREATE FUNCTION usage_book(batch jsonb) RETURNS bigint[]
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp
+SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET jit = off AS $$
 DECLARE w record; charges jsonb; short boolean := false;
 BEGIN
     SELECT * INTO w FROM ledger_write(batch);
@@ -148,7 +150,8 @@ BEGIN
 END $$;
 
 -- What people must be told, as outbox rows of the same transaction (decision 0006).
-CREATE FUNCTION usage_tell(batch jsonb, ids bigint[]) RETURNS void LANGUAGE sql AS $$
+CREATE FUNCTION usage_tell(batch jsonb, ids bigint[]) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
     WITH reported AS (
         SELECT ids[t.i] AS id, t.* FROM ROWS FROM (jsonb_to_recordset(batch) AS (person bigint, organisation bigint,
                    requested_organisation bigint, refused boolean, job_id text, source_name text, wallet bigint))
@@ -162,8 +165,8 @@ CREATE FUNCTION usage_tell(batch jsonb, ids bigint[]) RETURNS void LANGUAGE sql 
     SELECT 'credits_exhausted', jsonb_build_object('transaction', r.id, 'person', r.person, 'organisation', r.organisation,
                'job', r.job_id, 'source', r.source_name, 'balance', e.balance_after)
       FROM reported r JOIN accounting_entry e ON e.transaction_id = r.id AND e.account_id = r.wallet AND e.side = -1
-     WHERE e.balance_after < 0 AND e.balance_after - e.amount >= 0
-$$;
+     WHERE e.balance_after < 0 AND e.balance_after - e.amount >= 0;
+END $$;
 
 -- Gives a transaction back: its postings the other way round, its grants refilled, its debts cancelled, its job cheaper.
 -- {transaction, reason, note?, key}; the same key again returns the first reversal. A transaction is reversed once.
