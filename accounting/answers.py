@@ -9,9 +9,11 @@ from urllib.parse import quote
 
 import msgspec
 
-from accounting.credits import to_number, to_text
+from accounting.credits import EXACT, to_number, to_text
 from accounting.rating import RatedLine
 from accounting.reports import USAGE_REPORTS, Booking
+
+_TWELVE_DECIMALS = Decimal("1E-12")
 
 
 def render(booking: Booking) -> str:
@@ -95,5 +97,5 @@ def _v1_line(line: RatedLine) -> dict[str, Any]:
 
 def trim(quantity: Decimal) -> str:
     """A canonical quantity with at most 12 decimals and no trailing zeros; for reading, not for computing."""
-    text = f"{round(quantity, 12):f}"
+    text = f"{EXACT.quantize(quantity, _TWELVE_DECIMALS):f}"
     return text.rstrip("0").rstrip(".") if "." in text else text

@@ -117,6 +117,8 @@ def _narrowest(line: UsageLine, canonical: str, rules: Iterable[Rule], facts: Fa
     for rule in rules:
         if rule.canonical_unit != canonical or (best and len(rule.when) <= len(best.when)):
             continue
+        if rule.model == "percentage":  # prices the sum of the other lines, never a reported one
+            continue
         if not rule.when or _fits(rule, facts, line):
             best = rule
     return best

@@ -198,9 +198,11 @@ def _check_times(report: UsageReport, now: datetime) -> None:
 
 def _check_lines(report: UsageReport) -> None:
     for index, line in enumerate(report.lines):
-        if units.find(line.metric, line.unit) is None:
+        unit = units.find(line.metric, line.unit)
+        if unit is None:
             raise UnitUnknown(f"{line.unit!r} is no unit for {line.metric!r}", field=f"lines[{index}].unit")
-        if not 0 <= line.quantity < HUGE:
+        # Also in the unit that is stored: a terabyte is more gigabytes.
+        if not 0 <= line.quantity < HUGE or unit.convert(line.quantity) >= HUGE:
             raise QuantityImpossible("the quantity is too large to be true", field=f"lines[{index}].quantity")
 
 
