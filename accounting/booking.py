@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Any
@@ -14,7 +15,7 @@ from accounting.answers import trim
 from accounting.models import Account
 from accounting.principals import ServicePrincipal
 from accounting.rating import RatedLine
-from accounting.reports import Booking
+from accounting.reports import Booking, UsageReport
 from accounting.resolution import Resolved
 
 
@@ -22,10 +23,29 @@ def book(client: ServicePrincipal, priced: Sequence[tuple[Booking, Resolved, str
     """Writes all bookings with their answers in one statement. Returns each one's transaction, None where the key was
     taken in the meantime and nothing was written."""
     batch = [_element(client, booking, payer, answer) for booking, payer, answer in priced]
+    document = msgspec.json.encode(batch).decode()
     with connection.cursor() as cursor:
-        cursor.execute("SELECT usage_book(%s::jsonb)", [msgspec.json.encode(batch).decode()])
-        made: list[int | None] = cursor.fetchone()[0]
+        if len(priced) == 1 and priced[0][0].report.key is not None:
+            mark = _mark(client, priced[0][0].report)
+            cursor.execute("SELECT pg_try_advisory_xact_lock_shared(%s), usage_book(%s::jsonb)", [mark, document])
+        else:
+            cursor.execute("SELECT usage_book(%s::jsonb)", [document])
+        made: list[int | None] = cursor.fetchone()[-1]
     return made
+
+
+def is_running(client: ServicePrincipal, report: UsageReport) -> bool:
+    """Whether a report with this key is being booked at this moment, in a transaction that has not ended."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [_mark(client, report)])
+        free: bool = cursor.fetchone()[0]
+    return not free
+
+
+def _mark(client: ServicePrincipal, report: UsageReport) -> int:
+    """What stands for a key among advisory locks: two keys may share one, and nothing but an answer depends on it."""
+    scope = "\n".join((str(client.client), report.endpoint, report.source, report.service, report.key or ""))
+    return int.from_bytes(hashlib.blake2b(scope.encode(), digest_size=8).digest(), signed=True)
 
 
 def _element(client: ServicePrincipal, booking: Booking, payer: Resolved, answer: str) -> dict[str, Any]:

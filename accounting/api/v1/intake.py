@@ -1,0 +1,141 @@
+"""From what a client sent to the reports of the domain, and from domain errors back to the client's field names."""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal
+from typing import Any, TypeVar
+
+import msgspec
+
+from accounting.api.v1.shapes import UsageMetric, UsageReport
+from accounting.errors import DomainError, IdempotencyKeyInvalid, InvalidInput, UnknownField
+from accounting.rating import SURCHARGE, UsageLine
+from accounting.reports import USAGE_REPORTS
+from accounting.reports import UsageReport as Report
+
+STATES = {
+    "created": "ACCEPTED",
+    "queued": "ACCEPTED",
+    "running": "RUNNING",
+    "canceled": "KILLED",
+    "finished": "FINISHED",
+    "error": "FAILED",
+}
+"""openEO job status -> the state that tariffs and the ETL API know."""
+
+STATUSES = {"ACCEPTED": "queued", "RUNNING": "running", "KILLED": "canceled", "FINISHED": "finished", "FAILED": "error"}
+"""And back, for reading."""
+
+Shape = TypeVar("Shape")
+MAX_KEY = 255
+_VISIBLE = re.compile(r"[!-~]{1,255}")
+_QUANTITY = re.compile(r"[0-9]{1,18}(\.[0-9]{1,18})?")
+_PLACE = re.compile(r"(.*?)(?: - at `\$\.?(.*)`)?", re.DOTALL)
+_NAMED = re.compile(r"Object (?:contains (unknown)|missing required) field `(.*)`", re.DOTALL)
+_DOMAIN_LINE = re.compile(r"lines\[([0-9]+)\]")
+
+
+def read_key(key: str | None, field: str) -> str:
+    """:raises IdempotencyKeyInvalid: it is missing, too long, or holds anything but visible ASCII characters."""
+    if key is None:
+        raise IdempotencyKeyInvalid(
+            f"send {field}: 1 to {MAX_KEY} visible characters, the same again when you repeat the report", field=field
+        )
+    if not _VISIBLE.fullmatch(key):
+        raise IdempotencyKeyInvalid(f"{field} must be 1 to {MAX_KEY} visible ASCII characters", field=field)
+    return key
+
+
+def convert(value: Any, shape: type[Shape]) -> Shape:
+    """:raises InvalidInput, UnknownField: naming the first field at fault."""
+    try:
+        return msgspec.convert(value, shape)
+    except msgspec.ValidationError as error:
+        raise _explain(str(error)) from None
+
+
+def _explain(message: str) -> InvalidInput:
+    text, place = _PLACE.fullmatch(message).groups()  # type: ignore[union-attr]  # every part of it is optional
+    path = re.sub(r"\[([0-9]+)\]", r".\1", place or "").removeprefix(".").replace("[...]", "")
+    if named := _NAMED.fullmatch(text):
+        unknown, name = named.groups()
+        field = f"{path}.{name}" if path else name
+        if unknown:
+            return UnknownField("there is no such field here; is it misspelt?", field=field[:200])
+        return InvalidInput("this field is required", field=field)
+    return InvalidInput(text[:1].lower() + text[1:].replace("`", ""), field=path or None)
+
+
+def to_report(sent: UsageReport, key: str, raw: str) -> Report:
+    """:raises InvalidInput: an impossible quantity, or characters that identify nothing."""
+    _check_identifiers(sent)
+    return Report(
+        endpoint=USAGE_REPORTS,
+        source=sent.source,
+        user=sent.user,
+        job_id=sent.job_id,
+        lines=tuple([_line(index, metric) for index, metric in enumerate(sent.metrics)]),
+        raw=raw,
+        key=key,
+        organisation=sent.organisation,
+        job_title=sent.job_title,
+        execution_id=sent.execution_id,
+        kind=sent.kind,
+        state=STATES[sent.state],
+        started_at=sent.started_at,
+        finished_at=sent.finished_at,
+        user_issuer=sent.user_issuer,
+    )
+
+
+_IDENTIFIERS = ("source", "user", "job_id", "execution_id", "user_issuer")
+_LINE_IDENTIFIERS = ("metric", "unit", "process", "collection")
+
+
+def _check_identifiers(sent: UsageReport) -> None:
+    text = f"{sent.source}{sent.user}{sent.job_id}{sent.execution_id}{sent.user_issuer}"
+    if not (text.isascii() and text.isprintable()):
+        _refuse_unprintable(sent, _IDENTIFIERS, "")
+
+
+def _refuse_unprintable(sent: UsageReport | UsageMetric, names: tuple[str, ...], path: str) -> None:
+    for name in names:
+        value = getattr(sent, name) or ""
+        if not (value.isascii() and value.isprintable()):
+            raise InvalidInput("only printable ASCII characters identify something", field=f"{path}{name}")
+
+
+def _line(index: int, sent: UsageMetric) -> UsageLine:
+    text = f"{sent.metric}{sent.unit}{sent.process}{sent.collection}"
+    if not (text.isascii() and text.isprintable()):
+        _refuse_unprintable(sent, _LINE_IDENTIFIERS, f"metrics.{index}.")
+    if sent.metric == SURCHARGE:
+        raise InvalidInput("surcharges are added by tariffs, not reported", field=f"metrics.{index}.metric")
+    quantity, reported = _quantity(sent.quantity, index)
+    return UsageLine(sent.metric, quantity, sent.unit, reported, sent.process or "", sent.collection or "")
+
+
+def _quantity(value: Any, index: int) -> tuple[Decimal, str]:
+    """The quantity and how it was written. The parser has refused NaN, infinities and absurd lengths already."""
+    kind = type(value)
+    if kind is str:
+        if _QUANTITY.fullmatch(value):
+            return Decimal(value), value
+        detail = "write it as a plain decimal number such as 12.5: no sign, exponent, space or other digits"
+    elif kind is not int and kind is not Decimal:
+        detail = "send a decimal text or a JSON number"
+    elif value < 0:
+        detail = "it cannot be negative; a correction is made by the operators"
+    else:
+        return abs(Decimal(value)), str(value)
+    raise InvalidInput(detail, field=f"metrics.{index}.quantity")
+
+
+def to_client_field(error: DomainError, key: str) -> DomainError:
+    """The same error with the name that the client knows the field by; `key` is how it sent the key."""
+    if error.field == "key":
+        error.field = key
+    elif error.field:
+        error.field = "metrics" if error.field == "lines" else _DOMAIN_LINE.sub(r"metrics.\1", error.field)
+    return error

@@ -1,0 +1,69 @@
+"""POST /usage-reports and /usage-reports/batch: what was used, once."""
+
+from __future__ import annotations
+
+from urllib.parse import quote
+
+from django.db import OperationalError
+from django.http import HttpResponse
+from rest_framework.request import Request
+from rest_framework.views import APIView
+
+from accounting import booking, usage
+from accounting.api.v1 import batches, intake
+from accounting.api.v1.permissions import OnlyServices, service_of
+from accounting.api.v1.shapes import UsageReport
+from accounting.errors import IdempotencyInProgress
+
+JSON = "application/json"
+KEY_HEADER = "Idempotency-Key"
+LOCK_TIMEOUT = "55P03"
+
+
+class UsageReportView(APIView):
+    """One report."""
+
+    permission_classes = [OnlyServices]
+    max_body_bytes = 256 * 1024
+
+    def post(self, request: Request) -> HttpResponse:
+        client = service_of(request)
+        key = intake.read_key(request.headers.get(KEY_HEADER), KEY_HEADER)
+        sent = intake.convert(request.data, UsageReport)
+        report = intake.to_report(sent, key, request.body.decode())
+        try:
+            (outcome,) = usage.ingest(client, [report], on_reuse="refuse")
+        except OperationalError as error:
+            if _sqlstate(error) == LOCK_TIMEOUT and booking.is_running(client, report):
+                raise IdempotencyInProgress(
+                    "the first request with this key is not finished; send the same again", retry_after=1
+                ) from error
+            raise
+        if outcome.error:
+            raise intake.to_client_field(outcome.error, KEY_HEADER)
+        headers = {"Location": f"/api/v1/jobs/{quote(report.source)}/{quote(report.job_id)}"}
+        if outcome.status == "replayed":
+            headers["Idempotency-Replayed"] = "true"
+        return HttpResponse(outcome.answer, status=201, content_type=JSON, headers=headers)
+
+
+def _sqlstate(error: Exception) -> str | None:
+    return getattr(error.__cause__, "pgcode", None)
+
+
+class UsageReportBatchView(APIView):
+    """Up to 1,000 reports, each with an outcome of its own."""
+
+    permission_classes = [OnlyServices]
+    max_body_bytes = 8 * 1024 * 1024
+    extra_media_types = (batches.CLOUD_EVENTS,)
+
+    def post(self, request: Request) -> HttpResponse:
+        header = request.headers.get(KEY_HEADER)
+        if header is not None:
+            intake.read_key(header, KEY_HEADER)
+        media_type = (request.content_type or "").partition(";")[0].strip().lower()
+        items = batches.read(request.data, request.body, header, events=media_type == batches.CLOUD_EVENTS)
+        answer, status, replayed = batches.ingest(service_of(request), items)
+        headers = {"Idempotency-Replayed": "true"} if replayed else {}
+        return HttpResponse(answer, status=status, content_type=JSON, headers=headers)
