@@ -20,7 +20,6 @@ from portal.api.tokens import VerifiedToken
 #: Seconds that a client's registration is believed; switching one off takes that long at most.
 CLIENT_SECONDS = 5.0
 MAX_CLIENTS = 1_000
-_KEYCLOAK_ACCOUNT = "service-account-"
 
 _clients: dict[tuple[str, str], tuple[float, RegisteredClient | None]] = {}
 
@@ -89,21 +88,21 @@ def principal_of(verified: VerifiedToken) -> Principal:
 def is_own_token(claims: Mapping[str, Any], client: RegisteredClient) -> bool:
     """Tell a client-credentials token from one that a person got through the same client.
 
-    Providers mark it differently: the subject is the client id (RFC 9068), or an account called service-account-…
-    (Keycloak), or `client_id` is there beside an equal `azp` (EGI Check-in); or the subject was registered, and then
-    nothing else counts. A nonce is there only when somebody signed in with a browser.
+    Providers mark it differently: the subject is the client id (RFC 9068), or an account called service-account-<client>
+    (Keycloak), or `client_id` is there beside an equal `azp` (EGI Check-in). When a subject was registered for the
+    client, nothing else counts. A nonce or a time of authentication is there only when a person signed in.
     """
-    subject, client_id = claims["sub"], claims.get("azp") or claims.get("client_id")
+    subject, client_id = str(claims["sub"]), str(claims.get("azp") or claims.get("client_id"))
     if client.subject:
-        return bool(subject == client.subject)
+        return subject == client.subject
     if subject == client_id:
         return True
-    if "nonce" in claims:
+    if "nonce" in claims or claims.get("auth_time"):
         return False
-    accounts = (str(claims.get("preferred_username", "")), str(subject))
-    if any(account.startswith(_KEYCLOAK_ACCOUNT) for account in accounts):
+    account = f"service-account-{client_id}".lower()
+    if any(name.lower().startswith(account) for name in (str(claims.get("preferred_username", "")), subject)):
         return True
-    return claims.get("client_id") == claims.get("azp") == client_id
+    return bool(claims.get("client_id") == claims.get("azp"))
 
 
 def find_client(issuer: str, client_id: str) -> RegisteredClient | None:

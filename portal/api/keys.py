@@ -56,6 +56,7 @@ class KeyStore:
         self.generation = 0
         self.fetched_at = float("-inf")
         self._failed_at = float("-inf")
+        self._failing = False
         self._asked_for_unknown_at = float("-inf")
         self._published: Any = None
         self._jwks_uri = issuer.jwks_uri
@@ -79,7 +80,7 @@ class KeyStore:
         found = self.keys.get(key_id)
         if found is not None and self.clock() - self.fetched_at < STALE_SECONDS:
             return found
-        if self._failed_at > self.fetched_at:
+        if self._failing:
             raise ProviderUnavailable
         raise KeyUnknown
 
@@ -102,11 +103,11 @@ class KeyStore:
         if not self._fetching.acquire(timeout=fetching.TIMEOUT_SECONDS):
             return
         try:
-            now = self.clock()
+            now, first = self.clock(), not self.keys
             if now - self._asked_for_unknown_at >= UNKNOWN_KEY_SECONDS and not self._resting():
                 self._ask()
-                # A provider that is down is asked again sooner: its failure has a pause of its own.
-                if self.fetched_at >= now:
+                # The first answer is no answer to an unknown key, and a provider that is down has a pause of its own.
+                if not first and not self._failing:
                     self._asked_for_unknown_at = now
         finally:
             self._fetching.release()
@@ -119,11 +120,12 @@ class KeyStore:
             document = self.fetch(self._address())
             self._take(document, self.clock())
         except fetching.FetchFailed as error:
-            self._failed_at = self.clock()
+            self._failing, self._failed_at = True, self.clock()
             # It may have moved: discovery is asked again next time.
             self._jwks_uri = self.issuer.jwks_uri
             logs.event("keys_unavailable", issuer=self.issuer.id, reason=str(error))
             return
+        self._failing = False
         kept = signing.dumps({"at": self.fetched_at, "document": document}, salt=_SALT)
         cache.set(self._cache_name, kept, timeout=STALE_SECONDS)
 
