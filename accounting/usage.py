@@ -6,10 +6,12 @@ Between them only pure functions run, so no lock is ever held while Python works
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from functools import partial
 from typing import Literal
 from uuid import uuid4
 
@@ -70,17 +72,16 @@ def ingest(
     away: then nothing was written, or the answer of the same key tells.
     """
     resolved = resolve(client, reports)
-    outcomes: list[Outcome | None] = [None] * len(reports)
-    with transaction.atomic():
-        if newcomers := _newcomers(reports, resolved):
+    newcomers = _newcomers(reports, resolved)
+    with transaction.atomic() if newcomers else nullcontext():
+        if newcomers:
             organisations.ensure_people(newcomers)
             resolved = resolve(client, reports)
-        _book_all(client, reports, resolved, outcomes, on_reuse)
-        if keep:
-            for report, outcome in zip(reports, outcomes, strict=True):
-                if outcome and outcome.status == "quarantined" and outcome.error:
-                    quarantine.keep(client.client, report, outcome.error)
-    return [outcome for outcome in outcomes if outcome]
+        intake = _Intake(client, on_reuse, keep)
+        for i, (report, row) in enumerate(zip(reports, resolved, strict=True)):
+            intake.take(i, report, row)
+        intake.write()
+    return [intake.outcomes[i] for i in range(len(reports))]
 
 
 def _newcomers(reports: Sequence[UsageReport], resolved: Sequence[Resolved]) -> list[tuple[str, str]]:
@@ -91,48 +92,62 @@ def _newcomers(reports: Sequence[UsageReport], resolved: Sequence[Resolved]) -> 
     ]
 
 
-def _book_all(
-    client: ServicePrincipal,
-    reports: Sequence[UsageReport],
-    resolved: Sequence[Resolved],
-    outcomes: list[Outcome | None],
-    on_reuse: str,
-) -> None:
-    """Fills `outcomes`; a report whose key is taken between reading and writing is looked up again."""
-    ready: list[tuple[int, Booking, Resolved]] = []
-    for i, (report, row) in enumerate(zip(reports, resolved, strict=True)):
+class _Intake:
+    """The reports of one call on their way to the books: first all are priced, then all is written."""
+
+    def __init__(self, client: ServicePrincipal, on_reuse: str, keep: bool) -> None:
+        self.client = client
+        self.on_reuse = on_reuse
+        self.keep = keep
+        self.outcomes: dict[int, Outcome] = {}
+        self.ready: list[tuple[int, Booking, Resolved, str]] = []
+        self.kept: list[Callable[[], None]] = []
+
+    def take(self, i: int, report: UsageReport, row: Resolved) -> None:
         if row.done is not None:
-            outcomes[i] = _repeat(client, report, row, on_reuse)
-            continue
+            self.outcomes[i] = self._repeat(report, row, row.done)
+            return
         try:
-            ready.append((i, _price(report, row), row))
+            booked = _price(report, row)
+            self.ready.append((i, booked, row, answers.render(booked)))
         except Unbookable as error:
-            outcomes[i] = Outcome("quarantined", error=error)
+            self.outcomes[i] = Outcome("quarantined", error=error)
+            self.kept.append(partial(quarantine.keep, self.client.client, report, error))
         except DomainError as error:
-            outcomes[i] = Outcome("refused", error=error)
-    if not ready:
-        return
-    priced = [(item, row, answers.render(item)) for _, item, row in ready]
-    late: list[int] = []
-    for (i, item, _), (_, _, answer), made in zip(ready, priced, booking.book(client, priced), strict=True):
-        if made is None:
-            late.append(i)
-        else:
-            outcomes[i] = Outcome("booked", answer, booking=item, transaction=made)
-    if late:
-        for i, row in zip(late, resolve(client, [reports[i] for i in late]), strict=True):
-            outcomes[i] = _repeat(client, reports[i], row, on_reuse)
+            self.outcomes[i] = Outcome("refused", error=error)
 
+    def write(self) -> None:
+        """One statement for all bookings; only what is quarantined besides needs a transaction around it.
 
-def _repeat(client: ServicePrincipal, report: UsageReport, row: Resolved, on_reuse: str) -> Outcome:
-    """The first answer again; what else was said under the same key is never lost silently."""
-    assert row.done is not None
-    if row.done_fingerprint == report.fingerprint:
-        return Outcome("replayed", row.done_answer, transaction=row.done)
-    if on_reuse == "refuse":
-        return Outcome("refused", error=_reused(report, row))
-    quarantine.keep_mismatch(client.client, report, row.done)
-    return Outcome("replayed", row.done_answer, transaction=row.done)
+        A wallet's lock then lasts as long as that statement and never while Python is busy elsewhere.
+        """
+        with transaction.atomic(savepoint=False) if self.kept and self.keep else nullcontext():
+            if self.ready:
+                self._book()
+            if self.keep:
+                for keep in self.kept:
+                    keep()
+
+    def _book(self) -> None:
+        made = booking.book(self.client, [(booked, row, answer) for _, booked, row, answer in self.ready])
+        late: list[tuple[int, UsageReport]] = []
+        for (i, booked, _, answer), pk in zip(self.ready, made, strict=True):
+            if pk is None:
+                late.append((i, booked.report))
+            else:
+                self.outcomes[i] = Outcome("booked", answer, booking=booked, transaction=pk)
+        if late:  # somebody else used those keys between our reading and our writing
+            for (i, report), row in zip(late, resolve(self.client, [report for _, report in late]), strict=True):
+                assert row.done is not None
+                self.outcomes[i] = self._repeat(report, row, row.done)
+
+    def _repeat(self, report: UsageReport, row: Resolved, first: int) -> Outcome:
+        """The first answer again; what else was said under the same key is never lost silently (U6)."""
+        if row.done_fingerprint != report.fingerprint:
+            if self.on_reuse == "refuse":
+                return Outcome("refused", error=_reused(report, row))
+            self.kept.append(partial(quarantine.keep_mismatch, self.client.client, report, first))
+        return Outcome("replayed", row.done_answer, transaction=first)
 
 
 def _reused(report: UsageReport, row: Resolved) -> IdempotencyKeyReused:
