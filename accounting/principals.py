@@ -38,3 +38,8 @@ class PersonPrincipal:
 
 
 Principal = ServicePrincipal | PersonPrincipal
+
+
+def normalise_issuer(issuer: str) -> str:
+    """One spelling an issuer: back ends write it with and without a slash, and in any case (contract 5.3)."""
+    return issuer.rstrip("/").lower()

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from django.db import connection
 
 from accounting.models import Account, BackEnd, Provider, ServiceClient, Source
+from accounting.principals import normalise_issuer as normalise_issuer
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +70,3 @@ def find_client(issuer: str, client_id: str) -> RegisteredClient | None:
 def sources_of(client: int) -> Sequence[str]:
     """The `sourceId`s that the client may report for."""
     return list(Source.objects.filter(clients=client).order_by("source_id").values_list("source_id", flat=True))
-
-
-def normalise_issuer(issuer: str) -> str:
-    """One spelling an issuer: back ends write it with and without a slash, and in any case (contract 5.3)."""
-    return issuer.rstrip("/").lower()
