@@ -8,7 +8,18 @@ from dataclasses import dataclass
 from django.db import connection
 
 from accounting.models import Account, BackEnd, Provider, ServiceClient, Source
-from accounting.principals import normalise_issuer as normalise_issuer
+from accounting.principals import normalise_issuer
+
+__all__ = [
+    "RegisteredClient",
+    "find_client",
+    "normalise_issuer",
+    "register_backend",
+    "register_client",
+    "register_provider",
+    "register_source",
+    "sources_of",
+]
 
 
 @dataclass(frozen=True, slots=True)
