@@ -1,0 +1,319 @@
+"""Why a report cost what it did: enough to compute the charge again by hand (docs/receipts.md).
+
+Everything is read from what was stored when it was booked; nothing is rated again here.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields, is_dataclass
+from datetime import datetime
+from decimal import ROUND_HALF_EVEN, Decimal
+from typing import Annotated, Any, get_type_hints
+from uuid import UUID
+
+from django.db.models import Prefetch
+
+from accounting import units
+from accounting.answers import trim
+from accounting.credits import to_text
+from accounting.models import Posting, Spend, UsageLine, UsageReport
+
+ROUNDING = "half-even to 0.000001 credit, once a line"
+LIMIT = 1_000
+"""Receipts of one job, at most; the newest are given."""
+
+Micros = Annotated[int, "credits"]
+"""Micro-credits; `as_dict` writes them as a decimal text of credits."""
+
+
+@dataclass(frozen=True, slots=True)
+class TariffView:
+    """In force during `[starts_at, ends_at)`."""
+
+    id: int
+    name: str
+    version: int
+    starts_at: datetime
+    ends_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class RuleView:
+    """The price as published. `terms` holds what differs from the plain case: tiers, free, minimum, when ..."""
+
+    id: int
+    name: str
+    model: str
+    price: Decimal
+    terms: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Payee:
+    """`kind` is provider, publisher or platform."""
+
+    kind: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class GrantUse:
+    """What a grant paid of a line."""
+
+    grant: int
+    kind: str
+    label: str
+    fund: str
+    amount: Micros
+
+
+@dataclass(frozen=True, slots=True)
+class Repayment:
+    """What a later grant paid of the part of a line that nothing had covered. `transaction` brought the credits."""
+
+    grant: int
+    kind: str
+    label: str
+    fund: str
+    amount: Micros
+    transaction: int
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class LineView:
+    """One metric. `reported` * `numerator` / `denominator` = the exact `quantity`, here with at most 12 decimals."""
+
+    number: int
+    metric: str
+    process: str | None
+    collection: str | None
+    reported: str
+    unit: str
+    numerator: int
+    denominator: int
+    quantity: Decimal
+    canonical_unit: str
+    rule: RuleView | None
+    formula: str
+    rounding: str
+    amount: Micros
+    payee: Payee
+    platform_fee: Micros
+    posting: int | None
+    grants: Sequence[GrantUse]
+    uncovered: Micros
+    repaid: Sequence[Repayment]
+    outstanding: Micros
+
+
+@dataclass(frozen=True, slots=True)
+class PostingView:
+    """`amount` moved from one account to the other, for instance from `wallet:7` to `provider_payable:2`."""
+
+    number: int
+    purpose: str
+    source: str
+    destination: str
+    amount: Micros
+
+
+@dataclass(frozen=True, slots=True)
+class Reversal:
+    """The whole charge given back, to the same grants."""
+
+    transaction: int
+    reason: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """One booked report. `rated_at` chose the tariff, `facts` is what its rules could look at."""
+
+    id: UUID
+    transaction: int
+    source: str
+    job_id: str
+    execution_id: str | None
+    reported_by: str
+    endpoint: str
+    service: str | None
+    organisation: int
+    requested_organisation: int | None
+    organisation_refused: bool
+    kind: str
+    state: str
+    started_at: datetime | None
+    finished_at: datetime | None
+    rated_at: datetime
+    booked_at: datetime
+    facts: Mapping[str, str]
+    tariff: TariffView | None
+    lines: Sequence[LineView]
+    cost: Micros
+    postings: Sequence[PostingView]
+    reversal: Reversal | None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Ready for JSON: credits, prices and quantities as decimal texts."""
+        plain: dict[str, Any] = _plain(self)
+        return plain
+
+
+def of_job(job: int) -> Sequence[Receipt]:
+    """The receipts of a job (primary key), oldest first; the newest `LIMIT` of them."""
+    return of_jobs([job])[job]
+
+
+def of_jobs(jobs: Collection[int]) -> Mapping[int, Sequence[Receipt]]:
+    """The receipts of each job, in a number of queries that does not depend on how many there are."""
+    reports = list(_reports(jobs))
+    reports.reverse()
+    spends = _spends([report.pk for report in reports])
+    found: dict[int, list[Receipt]] = {job: [] for job in jobs}
+    for report in reports:
+        found[report.job_id].append(_receipt(report, spends[report.pk]))
+    return found
+
+
+def _reports(jobs: Collection[int]) -> Iterable[UsageReport]:
+    postings = Posting.objects.select_related("source_account", "destination_account").order_by("number")
+    return (
+        UsageReport.objects.filter(job_id__in=jobs)
+        .select_related("transaction__reversed_by", "source__backend__provider", "client", "tariff", "job")
+        .prefetch_related(
+            Prefetch("lines", UsageLine.objects.select_related("rule").order_by("number")),
+            Prefetch("transaction__postings", postings),
+        )
+        .order_by("-pk")[:LIMIT]
+    )
+
+
+def _spends(transactions: Collection[int]) -> Mapping[int, Sequence[Spend]]:
+    found: dict[int, list[Spend]] = defaultdict(list)
+    for spend in Spend.objects.filter(transaction_id__in=transactions).select_related("grant", "cause").order_by("pk"):
+        found[spend.transaction_id].append(spend)
+    return found
+
+
+def _receipt(report: UsageReport, spends: Sequence[Spend]) -> Receipt:
+    booked = report.transaction
+    reversal = getattr(booked, "reversed_by", None)
+    by_line: dict[int | None, list[Spend]] = defaultdict(list)
+    for spend in spends:
+        by_line[spend.line].append(spend)
+    return Receipt(
+        id=report.uuid,
+        transaction=report.pk,
+        source=report.source.source_id,
+        job_id=report.job.job_id,
+        execution_id=report.execution_id or None,
+        reported_by=report.client.name,
+        endpoint=report.endpoint,
+        service=report.service or None,
+        organisation=report.organisation_id,
+        requested_organisation=report.requested_organisation,
+        organisation_refused=report.organisation_refused,
+        kind=report.kind,
+        state=report.state,
+        started_at=report.started_at,
+        finished_at=report.finished_at,
+        rated_at=report.finished_at or booked.occurred_at,
+        booked_at=booked.recorded_at,
+        facts={name: value for name, value in report.facts.items() if name != "metrics"},
+        tariff=_tariff(report),
+        lines=tuple(_line(line, report, by_line[line.number]) for line in report.lines.all()),
+        cost=report.amount,
+        postings=tuple(_posting(posting) for posting in booked.postings.all()),
+        reversal=Reversal(reversal.pk, reversal.reason, reversal.recorded_at) if reversal else None,
+    )
+
+
+def _tariff(report: UsageReport) -> TariffView | None:
+    tariff = report.tariff
+    return TariffView(tariff.pk, tariff.name, tariff.version, tariff.starts_at, tariff.ends_at) if tariff else None
+
+
+def _line(line: UsageLine, report: UsageReport, spends: Sequence[Spend]) -> LineView:
+    unit = units.UNITS[line.unit]
+    payee = _payee(line.rule.beneficiary if line.rule else "provider", report)
+    booked = [spend for spend in spends if spend.cause_id == report.pk]
+    later = [spend for spend in spends if spend.cause_id != report.pk and spend.cause.kind != "reversal"]
+    return LineView(
+        number=line.number,
+        metric=line.metric,
+        process=line.process or None,
+        collection=line.collection or None,
+        reported=line.reported,
+        unit=line.unit,
+        numerator=unit.numerator,
+        denominator=unit.denominator,
+        quantity=line.canonical_quantity,
+        canonical_unit=line.canonical_unit,
+        rule=_rule(line),
+        formula=line.formula,
+        rounding=ROUNDING,
+        amount=line.amount,
+        payee=payee,
+        platform_fee=_fee(line) if payee.kind != "platform" else 0,
+        posting=line.posting,
+        grants=tuple(GrantUse(*_grant(spend), spend.amount) for spend in booked if spend.grant),
+        uncovered=sum(spend.amount for spend in booked if spend.grant is None),
+        repaid=tuple(
+            Repayment(*_grant(spend), spend.amount, spend.cause_id, spend.cause.recorded_at)
+            for spend in later
+            if spend.grant
+        ),
+        outstanding=sum(spend.amount for spend in spends if spend.grant is None),
+    )
+
+
+def _grant(spend: Spend) -> tuple[int, str, str, str]:
+    grant = spend.grant
+    assert grant is not None
+    return grant.pk, grant.kind, grant.label, grant.fund
+
+
+def _rule(line: UsageLine) -> RuleView | None:
+    rule = line.rule
+    return RuleView(rule.pk, rule.name, rule.model, rule.price, rule.terms) if rule else None
+
+
+def _payee(beneficiary: str, report: UsageReport) -> Payee:
+    kind, _, name = beneficiary.partition(":")
+    if kind == "provider":
+        return Payee(kind, report.source.backend.provider.name)
+    return Payee(kind, name or "openEO credits")
+
+
+def _fee(line: UsageLine) -> int:
+    """The platform's part of the amount, taken from the payee; rounded like the line (accounting.booking)."""
+    fee = Decimal(line.rule.terms.get("fee", 0)) if line.rule else Decimal(0)
+    return int((fee * line.amount).quantize(Decimal(1), rounding=ROUND_HALF_EVEN))
+
+
+def _posting(posting: Posting) -> PostingView:
+    return PostingView(
+        number=posting.number,
+        purpose=posting.purpose,
+        source=str(posting.source_account),
+        destination=str(posting.destination_account),
+        amount=posting.amount,
+    )
+
+
+def _plain(value: Any) -> Any:
+    if is_dataclass(value):
+        hints = get_type_hints(type(value), include_extras=True)
+        named = {field.name: getattr(value, field.name) for field in fields(value)}
+        return {name: to_text(inner) if hints[name] == Micros else _plain(inner) for name, inner in named.items()}
+    if isinstance(value, tuple | list):
+        return [_plain(inner) for inner in value]
+    if isinstance(value, Decimal):
+        return trim(value)
+    if isinstance(value, datetime):
+        return value.isoformat().replace("+00:00", "Z")
+    return str(value) if isinstance(value, UUID) else value
