@@ -225,7 +225,9 @@ def _receipt(report: UsageReport, spends: Sequence[Spend]) -> Receipt:
         booked_at=booked.recorded_at,
         facts={name: value for name, value in report.facts.items() if name != "metrics"},
         tariff=_tariff(report),
-        lines=tuple(_line(line, report, by_line[line.number]) for line in report.lines.all()),
+        lines=tuple(
+            _line(line, report, by_line[line.number], reversal.pk if reversal else None) for line in report.lines.all()
+        ),
         cost=report.amount,
         postings=tuple(_posting(posting) for posting in booked.postings.all()),
         reversal=Reversal(reversal.pk, reversal.reason, reversal.recorded_at) if reversal else None,
@@ -237,11 +239,12 @@ def _tariff(report: UsageReport) -> TariffView | None:
     return TariffView(tariff.pk, tariff.name, tariff.version, tariff.starts_at, tariff.ends_at) if tariff else None
 
 
-def _line(line: UsageLine, report: UsageReport, spends: Sequence[Spend]) -> LineView:
+def _line(line: UsageLine, report: UsageReport, spends: Sequence[Spend], given_back: int | None) -> LineView:
+    """:param given_back: the reversal of the report; its spends take back those of the booking."""
     unit = units.UNITS[line.unit]
     payee = _payee(line.rule.beneficiary if line.rule else "provider", report)
     booked = [spend for spend in spends if spend.cause_id == report.pk]
-    later = [spend for spend in spends if spend.cause_id != report.pk and spend.cause.kind != "reversal"]
+    later = [spend for spend in spends if spend.cause_id not in (report.pk, given_back)]
     return LineView(
         number=line.number,
         metric=line.metric,
