@@ -63,7 +63,7 @@ def actor_of(request: HttpRequest) -> tuple[str, str | None]:
 
 
 class Transport:
-    """Answers for how a request travelled: pages are sent to https, APIs refuse plain http, probes need none."""
+    """Answers for how a request travelled: APIs refuse plain http (pages are redirected, probes need none)."""
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
@@ -74,6 +74,9 @@ class Transport:
             surface = surfaces.surface_of(request.path_info)
             if surface in {"etl", "problem"}:
                 return self.refuse(request)
+        if "HTTP_TRANSFER_ENCODING" in request.META and not request.META.get("CONTENT_LENGTH"):
+            # The body of such a request would be taken for empty.
+            return errors.answer(request, Fault(411, "length_required", "Send the body with a Content-Length."))
         response = self.get_response(request)
         response["Permissions-Policy"] = settings.PERMISSIONS_POLICY
         return response

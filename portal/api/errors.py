@@ -96,11 +96,11 @@ def answer(request: HttpRequest, fault: Fault) -> HttpResponse:
 
 
 def _page(request: HttpRequest, fault: Fault) -> HttpResponse:
-    names = {400: "400.html", 403: "403.html", 404: "404.html", 413: "400.html"}
+    name = f"{fault.status}.html" if fault.status in {403, 404} else "400.html" if fault.status < 500 else "500.html"
     context = {"fault": fault, "title": fault.titled(), "request_id": logs.current_request_id()}
     # Who is signed in is a question to the database: not to be asked when that is what failed.
     known = request if fault.status in {403, 404} else None
-    text = loader.render_to_string(names.get(fault.status, "500.html"), context, known)
+    text = loader.render_to_string(name, context, known)
     response = HttpResponse(text, status=fault.status)
     for name, value in fault.headers.items():
         response[name] = value

@@ -33,7 +33,8 @@ class BodyInvalid(ParseError):
 
     def __init__(self, detail: str, field: str | None = None) -> None:
         super().__init__(detail)
-        self.field = field
+        # The name comes from the body and may hold half a character, which no answer could carry.
+        self.field = None if field is None else field[:200].encode(errors="backslashreplace").decode()
 
 
 class StrictJSONParser(BaseParser):
@@ -69,6 +70,8 @@ def _refuse_encodings(headers: Mapping[str, str], media_type: str) -> None:
 
 def decode(raw: bytes) -> Any:
     """:raises BodyInvalid: naming line and column, or the path of the value that is not acceptable."""
+    if raw.startswith(b"\xef\xbb\xbf"):
+        raise BodyInvalid("The body begins with a byte order mark (BOM); leave it out.")
     try:
         text = raw.decode()
     except UnicodeDecodeError as error:
@@ -93,7 +96,7 @@ def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(result) != len(pairs):
         seen: set[str] = set()
         twice = next(name for name, _ in pairs if name in seen or seen.add(name))  # type: ignore[func-returns-value]
-        raise BodyInvalid(f"The key {_shown(twice)} appears twice in one object; send it once.", field=twice[:100])
+        raise BodyInvalid(f"The key {_shown(twice)} appears twice in one object; send it once.", field=twice)
     return result
 
 
@@ -123,7 +126,7 @@ _decoder = json.JSONDecoder(
 
 def _refuse_depth(value: Any) -> None:
     level = [value]
-    for _ in range(MAX_DEPTH + 1):
+    for _ in range(MAX_DEPTH):
         level = [inner for outer in level for inner in _children(outer)]
         if not level:
             return
@@ -139,9 +142,9 @@ def _refuse_texts(value: Any) -> None:
     """No text may hold NUL (the database cannot) or half of a surrogate pair (it is no character)."""
     for path, text in _texts(value, ""):
         if "\x00" in text:
-            raise BodyInvalid(f"{path or 'A key'} contains the character NUL.", field=path or None)
+            raise BodyInvalid("A text contains the character NUL; leave it out.", field=path or None)
         if any("\ud800" <= letter <= "\udfff" for letter in text):
-            raise BodyInvalid(f"{path or 'A key'} contains half of a surrogate pair.", field=path or None)
+            raise BodyInvalid("A text contains half of a surrogate pair; send whole characters.", field=path or None)
 
 
 def _texts(value: Any, path: str) -> Iterator[tuple[str, str]]:
