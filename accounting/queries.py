@@ -10,7 +10,7 @@ from django.db import connection
 from django.db.models import F, Q, QuerySet, Sum
 from django.db.models.functions import Coalesce
 
-from accounting.models import Account, Debt, Entry, Grant, Heartbeat, Job, Notice, Spend
+from accounting.models import Account, BackEnd, Debt, Entry, Grant, Heartbeat, Job, Notice, Spend
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +50,13 @@ class NoticeView:
     facts: dict[str, object]
     created_at: datetime
     read_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class BackEndView:
+    id: int
+    slug: str
+    name: str
 
 
 _BALANCE_NOW = """
@@ -124,6 +131,12 @@ def entries(organisations: Collection[int]) -> QuerySet[Entry]:
     return Entry.objects.filter(account__organisation_id__in=organisations).select_related(
         "account", "transaction", "transaction__report__job__source"
     )
+
+
+def backends() -> Sequence[BackEndView]:
+    """Every back end of the federation, by name."""
+    rows = BackEnd.objects.order_by("name", "pk").values_list("pk", "slug", "name")
+    return [BackEndView(*row) for row in rows]
 
 
 def jobs(*, organisations: Collection[int] | None = None, client: int | None = None) -> QuerySet[Job]:

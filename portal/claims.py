@@ -51,8 +51,12 @@ def _text(value: object) -> str:
     """One line of text without control, format (bidi, zero width) or surrogate characters."""
     if not isinstance(value, str):
         return ""
-    kept = (character for character in value[: 4 * MAX_TEXT] if unicodedata.category(character)[0] != "C")
-    return " ".join("".join(kept).split())[:MAX_TEXT]
+    kept = "".join(
+        " " if character.isspace() else character
+        for character in value[: 4 * MAX_TEXT]
+        if character.isspace() or unicodedata.category(character)[0] != "C"
+    )
+    return " ".join(kept.split())[:MAX_TEXT]
 
 
 def _email(value: object) -> str:

@@ -86,7 +86,7 @@ def urns(claims: Mapping[str, object]) -> tuple[str, ...]:
     for claim in CLAIMS:
         value = claims.get(claim)
         for item in [value] if isinstance(value, str) else value if isinstance(value, list) else []:
-            if isinstance(item, str) and item and len(item) <= MAX_LENGTH:
+            if isinstance(item, str) and 0 < len(item) <= MAX_LENGTH and item.isascii() and item.isprintable():
                 found[item] = None
     return tuple(found)
 

@@ -99,12 +99,13 @@ class Discovery:
     authorization_endpoint: str
     token_endpoint: str
     userinfo_endpoint: str
+    jwks_uri: str
     end_session_endpoint: str
 
 
 _known: dict[str, tuple[float, Discovery]] = {}
 _failed: dict[str, float] = {}
-_stores: dict[str, keys.KeyStore] = {}
+_stores: dict[tuple[str, str], keys.KeyStore] = {}
 
 
 def refusal(error: str) -> SignInError:
@@ -155,11 +156,12 @@ def forget() -> None:
 
 def _store() -> keys.KeyStore:
     """The key store of the sign-in's issuer; what it learns is shared with the APIs through the cache."""
-    issuer = settings.OIDC_ISSUER
+    name = (settings.OIDC_ISSUER, discover().jwks_uri)
     with _lock:
-        if issuer not in _stores:
-            _stores[issuer] = keys.KeyStore(TokenIssuer("sign-in", issuer.rstrip("/"), "sign-in"))
-        return _stores[issuer]
+        if name not in _stores:
+            issuer, jwks_uri = name
+            _stores[name] = keys.KeyStore(TokenIssuer("sign-in", issuer.rstrip("/"), "sign-in", jwks_uri=jwks_uri))
+        return _stores[name]
 
 
 def discover() -> Discovery:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from decimal import ROUND_HALF_EVEN, Decimal
 
 from django import template
 from django.conf import settings
-from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
@@ -82,19 +81,6 @@ def day(at: datetime | None, empty: str = "Never") -> SafeString | str:
         return empty
     utc = at.astimezone(UTC)
     return format_html('<time datetime="{}">{}</time>', f"{utc:%Y-%m-%d}", f"{utc.day} {utc:%b %Y}")
-
-
-@register.filter
-def until(at: datetime, now: datetime | None = None) -> str:
-    """Say how far away an instant is, in the unit a person would choose."""
-    ahead = at - (now or timezone.now())
-    if ahead <= timedelta(0):
-        return "now"
-    for unit, length in (("day", timedelta(days=1)), ("hour", timedelta(hours=1)), ("minute", timedelta(minutes=1))):
-        count = ahead // length
-        if count:
-            return f"in {count} {unit}{'' if count == 1 else 's'}"
-    return "in a minute"
 
 
 def _two_decimals(value: Decimal) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
-from typing import Concatenate, ParamSpec
+from typing import Any, TypeVar, cast
 
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils.cache import add_never_cache_headers, patch_vary_headers
@@ -12,7 +12,7 @@ from django.utils.cache import add_never_cache_headers, patch_vary_headers
 from portal.contexts import frame
 from portal.models import User
 
-P = ParamSpec("P")
+View = TypeVar("View", bound=Callable[..., HttpResponse])
 
 
 def user_of(request: HttpRequest) -> User:
@@ -22,19 +22,25 @@ def user_of(request: HttpRequest) -> User:
     return request.user
 
 
-def signed_in(
-    view: Callable[Concatenate[HttpRequest, P], HttpResponse],
-) -> Callable[Concatenate[HttpRequest, P], HttpResponse]:
+def paying(request: HttpRequest) -> frame.OrganisationChoice:
+    """The organisation whose credits are looked at: the one that pays for the person's jobs by default."""
+    current = frame.frame_of(request).current
+    if current is None:
+        raise TypeError("every person has a current organisation")
+    return current
+
+
+def signed_in(view: View) -> View:
     """Send strangers to sign in and back here; keep private pages out of every cache."""
 
     @wraps(view)
-    def inner(request: HttpRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
+    def inner(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         response = view(request, *args, **kwargs) if request.user.is_authenticated else _to_sign_in(request)
         add_never_cache_headers(response)
         patch_vary_headers(response, ["Cookie", "HX-Request"])
         return response
 
-    return inner
+    return cast(View, inner)
 
 
 def _to_sign_in(request: HttpRequest) -> HttpResponse:

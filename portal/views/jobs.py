@@ -6,13 +6,18 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_GET
 
-from portal.views.access import signed_in
+from portal.contexts import jobs as listing
+from portal.views.access import paying, signed_in
 
 
 @require_GET
 @signed_in
 def job_list(request: HttpRequest) -> HttpResponse:
-    return render(request, "portal/jobs.html", {})
+    """The list; only its rows when htmx asks for a part."""
+    payer = paying(request)
+    page = listing.page_of(payer.id, payer.name, listing.read(request.GET))
+    template = "portal/_jobs.html" if request.headers.get("HX-Request") else "portal/jobs.html"
+    return render(request, template, {"page": page})
 
 
 @require_GET

@@ -8,7 +8,8 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_GET
 
-from portal.views.access import signed_in
+from portal.contexts import dashboard as dashboards
+from portal.views.access import paying, signed_in, user_of
 
 
 @require_GET
@@ -22,4 +23,5 @@ def landing(request: HttpRequest) -> HttpResponse:
 @require_GET
 @signed_in
 def dashboard(request: HttpRequest) -> HttpResponse:
-    return render(request, "portal/dashboard.html", {})
+    user = user_of(request)
+    return render(request, "portal/dashboard.html", {"page": dashboards.page_of(user, paying(request).id)})

@@ -100,7 +100,7 @@ def test_a_long_hostile_text_is_answered_at_once() -> None:
         ),
         ({"entitlements": "urn:c"}, ("urn:c",)),
         ({"entitlements": None, "eduperson_entitlement": {"urn:a": 1}}, ()),
-        ({"entitlements": [1, None, ["urn:a"], "", "urn:ok", "x" * 1025]}, ("urn:ok",)),
+        ({"entitlements": [1, None, ["urn:a"], "", "urn:ok", "x" * 1025, "a\u0000", "a\n"]}, ("urn:ok",)),
     ],
 )
 def test_the_claims_are_collected_whatever_their_shape(claims: dict[str, object], expected: tuple[str, ...]) -> None:

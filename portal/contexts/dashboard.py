@@ -1,0 +1,163 @@
+"""What the dashboard shows: what can be spent, out of which grants, what expires, and the last jobs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from accounting import queries
+from portal.contexts.jobs import JobRow, job_path, row_of
+from portal.models import User
+
+SOON = timedelta(days=14)
+"""A grant that expires within this is pointed out."""
+NOTICE_AGE = timedelta(days=14)
+LAST_JOBS = 8
+MOST_NOTICES = 3
+
+
+@dataclass(frozen=True, slots=True)
+class GrantRow:
+    """`share` is what is left in percent, for the bar; `meter` says it in words; `ahead` when it expires."""
+
+    label: str
+    kind: str
+    scope: str
+    amount: int
+    remaining: int
+    share: str
+    meter: str
+    expires_at: datetime | None
+    ahead: str
+    soon: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Month:
+    name: str
+    spent: int
+    jobs: int
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    tone: str
+    title: str
+    text: str
+    href: str
+    action: str
+
+
+@dataclass(frozen=True, slots=True)
+class Dashboard:
+    """`expiry` is the grant that expires next; `granted_left` the sum over the grants, before what is owed."""
+
+    balance: queries.Balance
+    month: Month
+    grants: tuple[GrantRow, ...]
+    granted_left: int
+    expiry: GrantRow | None
+    jobs: tuple[JobRow, ...]
+    notices: tuple[Notice, ...]
+
+
+def page_of(user: User, organisation: int) -> Dashboard:
+    balance = queries.balance(organisation)
+    names = {backend.id: backend.name for backend in queries.backends()}
+    grants = tuple(_grant_row(grant, names, balance.as_of) for grant in queries.open_grants(organisation))
+    jobs = queries.jobs(organisations=[organisation]).order_by("-reported_at", "-pk")
+    return Dashboard(
+        balance=balance,
+        month=_month(organisation, balance.as_of),
+        grants=grants,
+        granted_left=sum(grant.remaining for grant in grants),
+        expiry=min((grant for grant in grants if grant.expires_at), key=_expiry, default=None),
+        jobs=tuple(row_of(job) for job in jobs[:LAST_JOBS]),
+        notices=_notices(user.person_id, balance),
+    )
+
+
+def ahead(at: datetime, now: datetime) -> str:
+    """How far away an instant is, in the unit a person would choose."""
+    for unit, length in (("day", timedelta(days=1)), ("hour", timedelta(hours=1)), ("minute", timedelta(minutes=1))):
+        count = (at - now) // length
+        if count > 0:
+            return f"in {count} {unit}{'' if count == 1 else 's'}"
+    return "in a moment"
+
+
+def _expiry(grant: GrantRow) -> datetime:
+    if grant.expires_at is None:
+        raise ValueError("only grants that expire are compared")
+    return grant.expires_at
+
+
+def _month(organisation: int, now: datetime) -> Month:
+    start = now.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    return Month(
+        name=f"{now:%B}",
+        spent=queries.spent(organisation, start),
+        jobs=queries.jobs(organisations=[organisation]).filter(reported_at__gte=start).count(),
+    )
+
+
+def _grant_row(grant: queries.GrantView, backends: Mapping[int, str], now: datetime) -> GrantRow:
+    permille = grant.remaining * 1000 // grant.amount
+    return GrantRow(
+        label=grant.label,
+        kind=grant.kind,
+        scope=_scope(grant, backends),
+        amount=grant.amount,
+        remaining=grant.remaining,
+        share=f"{max(permille, 5) / 10:.1f}",
+        meter=f"{permille // 10} % of {grant.label} left",
+        expires_at=grant.expires_at,
+        ahead=ahead(grant.expires_at, now) if grant.expires_at else "",
+        soon=grant.expires_at is not None and grant.expires_at - now < SOON,
+    )
+
+
+def _scope(grant: queries.GrantView, backends: Mapping[int, str]) -> str:
+    """What a grant may be spent on, in words; empty when it may be spent on anything."""
+    parts = []
+    if grant.backends:
+        parts.append(f"on {_listed([backends.get(pk, f'back end {pk}') for pk in grant.backends])}")
+    if grant.processes:
+        parts.append(f"for {_listed(grant.processes)}")
+    return f"Only {' '.join(parts)}" if parts else ""
+
+
+def _listed(names: Sequence[str]) -> str:
+    return " or ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
+
+
+def _notices(person: int, balance: queries.Balance) -> tuple[Notice, ...]:
+    found = [_debt(balance)] if balance.debt else []
+    found += [
+        _refused(notice.facts)
+        for notice in queries.notices(person, limit=MOST_NOTICES, unread_only=True)
+        if notice.kind == "organisation_refused" and balance.as_of - notice.created_at < NOTICE_AGE
+    ]
+    return tuple(found)
+
+
+def _debt(balance: queries.Balance) -> Notice:
+    return Notice(
+        tone="bad",
+        title="The credits are used up",
+        text="Work that was done is never refused, so part of it is not covered yet. The next credits pay that first.",
+        href="",
+        action="",
+    )
+
+
+def _refused(facts: Mapping[str, object]) -> Notice:
+    job, source = str(facts.get("job", "")), str(facts.get("source", ""))
+    return Notice(
+        tone="warn",
+        title=f"Your job {job} named organisation {facts.get('requested')}, but you are not a member of it",
+        text="So the organisation you had chosen paid. Ask an owner of the other one to add you, or do not name it.",
+        href=job_path(source, job) if source else "",
+        action="See the job",
+    )
