@@ -78,7 +78,8 @@ def publish(
                 raise TariffInvalid("another tariff was in force then; choose a start from now on", field="starts_at")
             before.ends_at = starts_at
             before.save(update_fields=["ends_at"])
-        return _insert(source, name, rules, starts_at, ends_at, note)
+        tariff = Tariff(source=source, name=name, note=note, starts_at=starts_at, ends_at=ends_at, published_at=now)
+        return _insert(tariff, rules)
 
 
 def _database_now() -> datetime:
@@ -88,20 +89,12 @@ def _database_now() -> datetime:
     return moment
 
 
-def _insert(
-    source: Source,
-    name: str,
-    rules: Sequence[RuleSpec],
-    starts_at: datetime,
-    ends_at: datetime | None,
-    note: str,
-) -> int:
-    version = (Tariff.objects.filter(source=source).aggregate(Max("version"))["version__max"] or 0) + 1
+def _insert(tariff: Tariff, rules: Sequence[RuleSpec]) -> int:
+    earlier = Tariff.objects.filter(source=tariff.source).aggregate(Max("version"))["version__max"]
+    tariff.version = (earlier or 0) + 1
     try:
         with transaction.atomic():
-            tariff = Tariff.objects.create(
-                source=source, version=version, name=name, note=note, starts_at=starts_at, ends_at=ends_at
-            )
+            tariff.save(force_insert=True)
     except IntegrityError as error:
         raise TariffInvalid("another tariff is in force in that period", field="starts_at") from error
     RatingRule.objects.bulk_create(

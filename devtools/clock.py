@@ -24,7 +24,7 @@ AS 'SELECT clock_timestamp()'
 class Cursor(Protocol):
     """What both Django's and psycopg2's cursors offer."""
 
-    def execute(self, query: str, params: list[object] | None = None, /) -> object: ...
+    def execute(self, query: str, params: list[str] | None = None, /) -> object: ...
 
 
 @contextmanager

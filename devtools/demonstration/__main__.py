@@ -1,0 +1,61 @@
+"""`python -m devtools.demonstration seed | describe | live`."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+
+from devtools.demonstration.guard import DemonstrationRefused
+
+ACTIONS = ("seed", "describe", "live")
+
+
+def main(arguments: list[str]) -> int:
+    if len(arguments) != 1 or arguments[0] not in ACTIONS:
+        print(f"usage: python -m devtools.demonstration {' | '.join(ACTIONS)}", file=sys.stderr)
+        return 2
+    try:
+        return {"seed": _seed, "describe": _describe, "live": _live}[arguments[0]]()
+    except DemonstrationRefused as refusal:
+        print(f"Refused: {refusal}.", file=sys.stderr)
+        return 1
+
+
+def _seed() -> int:
+    # Only the owner may move the clock, so the past is made with the owner's connection.
+    os.environ["DATABASE_URL"] = os.environ.get("DATABASE_OWNER_URL") or os.environ["DATABASE_URL"]
+    _load_django()
+    from devtools.demonstration.seed import seed
+
+    started = time.monotonic()
+    made = seed()
+    took = time.monotonic() - started
+    print(f"made 90 days of history in {took:.1f} s" if made else "the history is there already")
+    return 0
+
+
+def _describe() -> int:
+    _load_django()
+    from devtools.demonstration.describe import describe
+
+    print(json.dumps(describe(), ensure_ascii=False))
+    return 0
+
+
+def _live() -> int:
+    # No Django: what it knows of the portal is what any back end knows.
+    from devtools.demonstration import live
+
+    return live.main()
+
+
+def _load_django() -> None:
+    import django
+
+    django.setup()
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
