@@ -34,7 +34,7 @@ from accounting.errors import (
 )
 from accounting.principals import ServicePrincipal
 from accounting.rating import RatedLine, UsageLine, rate
-from accounting.reports import Booking, UsageReport
+from accounting.reports import USAGE_REPORTS, Booking, UsageReport
 from accounting.resolution import Resolved, resolve
 
 __all__ = ["Booking", "Outcome", "RatedLine", "UsageLine", "UsageReport", "ingest", "replay"]
@@ -88,7 +88,7 @@ def _newcomers(reports: Sequence[UsageReport], resolved: Sequence[Resolved]) -> 
     return [
         (row.issuer, report.user)
         for report, row in zip(reports, resolved, strict=True)
-        if row.person is None and row.issuer and row.allowed
+        if row.person is None and row.issuer and row.allowed and row.done is None
     ]
 
 
@@ -100,6 +100,7 @@ class _Intake:
         self.on_reuse = on_reuse
         self.keep = keep
         self.outcomes: dict[int, Outcome] = {}
+        self.executions: dict[tuple[int | None, int | None, str, str], str | None] = {}
         self.ready: list[tuple[int, Booking, Resolved, str]] = []
         self.kept: list[Callable[[], None]] = []
 
@@ -109,12 +110,20 @@ class _Intake:
             return
         try:
             booked = _price(report, row)
+            self._refuse_twin(report, row)
             self.ready.append((i, booked, row, answers.render(booked)))
         except Unbookable as error:
             self.outcomes[i] = Outcome("quarantined", error=error)
             self.kept.append(partial(quarantine.keep, self.client.client, report, error))
         except DomainError as error:
             self.outcomes[i] = Outcome("refused", error=error)
+
+    def _refuse_twin(self, report: UsageReport, row: Resolved) -> None:
+        """:raises DuplicateExecution: this very call brings the execution under another key too."""
+        if report.endpoint == USAGE_REPORTS and report.execution_id and report.lines:
+            execution = (row.source, row.person, report.execution_id, report.metrics)
+            if self.executions.setdefault(execution, report.key) != report.key:
+                raise _duplicate()
 
     def write(self) -> None:
         """One statement for all bookings; only what is quarantined besides needs a transaction around it.
@@ -172,6 +181,12 @@ def _reused(report: UsageReport, row: Resolved) -> IdempotencyKeyReused:
     )
 
 
+def _duplicate() -> DuplicateExecution:
+    return DuplicateExecution(
+        "this execution was reported with the same metrics under another key", field="execution_id"
+    )
+
+
 def _price(report: UsageReport, row: Resolved) -> Booking:
     """The report as it would be charged.
 
@@ -182,9 +197,7 @@ def _price(report: UsageReport, row: Resolved) -> Booking:
     if not row.allowed:
         raise SourceNotAllowed(f"this client may not report for the source {report.source!r}", field="source")
     if row.duplicate is not None:
-        raise DuplicateExecution(
-            "this execution was reported with the same metrics under another key", field="execution_id"
-        )
+        raise _duplicate()
     _check_times(report, row.instant)
     _check_lines(report)
     if report.lines and row.tariff is None:
@@ -216,8 +229,10 @@ def _check_lines(report: UsageReport) -> None:
         unit = units.find(line.metric, line.unit)
         if unit is None:
             raise UnitUnknown(f"{line.unit!r} is no unit for {line.metric!r}", field=f"lines[{index}].unit")
+        if not line.quantity.is_finite() or line.quantity < 0:
+            raise QuantityImpossible("a quantity is a number and not negative", field=f"lines[{index}].quantity")
         # Also in the unit that is stored: a terabyte is more gigabytes.
-        if not 0 <= line.quantity < HUGE or unit.convert(line.quantity) >= HUGE:
+        if line.quantity >= HUGE or unit.convert(line.quantity) >= HUGE:
             raise QuantityImpossible("the quantity is too large to be true", field=f"lines[{index}].quantity")
 
 

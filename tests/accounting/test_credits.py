@@ -29,24 +29,8 @@ def test_credits_are_read_from_plain_decimal_text(text: str, micros: int) -> Non
 @pytest.mark.parametrize(
     "text",
     [
-        *(
-            "",
-            " 1",
-            "1 ",
-            "1_000",
-            "1,5",
-            "+1",
-            "1e3",
-            "NaN",
-            "Infinity",
-            "0x10",
-            ".5",
-            "5.",
-            "--1",
-            "1\n",
-            "1.0000000",
-        ),
-        *("٣", "１", "1٠", "²", "99999999999999", "-"),
+        *("", " 1", "1 ", "1_000", "1,5", "+1", "1e3", "NaN", "Infinity", "0x10", ".5", "5.", "-", "--1", "1\n"),
+        *("\u0663", "\uff11", "1\u0660", "\u00b2", "99999999999999", "1.0000000"),
     ],
 )
 def test_anything_but_a_plain_decimal_is_refused(text: str) -> None:
