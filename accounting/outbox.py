@@ -10,7 +10,7 @@ from django.db import transaction
 from django.db.models import F
 from django.db.models.functions import Now
 
-from accounting.models import Member, Notice, OutboxEvent
+from accounting.models import Member, Notice, OutboxEvent, UsageReport
 
 log = structlog.get_logger(__name__)
 
@@ -54,25 +54,26 @@ def _deliver_one(pk: int) -> int:
 
 
 def _tell_refused(payload: dict[str, Any]) -> None:
-    """The person whose job named an organisation that does not know them (Money 11)."""
-    _tell(payload["person"], "organisation_refused", payload)
+    """The person whose job named an organisation that does not know them: once a job, however many reports (U2)."""
+    job = UsageReport.objects.values_list("job_id", flat=True).get(pk=payload["transaction"])
+    _tell(payload["person"], "organisation_refused", f"job {job}", payload)
 
 
 def _tell_exhausted(payload: dict[str, Any]) -> None:
     """Everybody who answers for the organisation whose credits have just run out."""
     people = Member.objects.filter(organisation_id=payload["organisation"], role__in=("owner", "manager"))
     for person in {payload["person"], *people.values_list("person_id", flat=True)}:
-        _tell(person, "credits_exhausted", payload)
+        _tell(person, "credits_exhausted", f"transaction {payload['transaction']}", payload)
 
 
-def _tell(person: int, kind: str, payload: dict[str, Any]) -> None:
+def _tell(person: int, kind: str, cause: str, payload: dict[str, Any]) -> None:
     Notice.objects.bulk_create(
         [
             Notice(
                 person_id=person,
                 organisation_id=payload["organisation"],
                 kind=kind,
-                cause=str(payload["transaction"]),
+                cause=cause,
                 facts=payload,
             )
         ],
