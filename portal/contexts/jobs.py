@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, unquote, urlencode
 
 from django.core.exceptions import BadRequest
 from django.db.models import Q, QuerySet
@@ -82,7 +82,21 @@ class JobsPage:
 
 def job_path(source: str, job_id: str) -> str:
     """The address of a job's page. A slash in the job id is written %2F, for a source has slashes of its own."""
-    return reverse("job", args=[source, quote(job_id, safe="@:+,;=!$&'()* ")])
+    return reverse("job", args=[source, _written(job_id)])
+
+
+def receipt_path(source: str, job_id: str) -> str:
+    """The address of a job's receipt as JSON."""
+    return reverse("receipt", args=[source, _written(job_id)])
+
+
+def job_id_of(written: str) -> str:
+    """The job id in the last part of an address."""
+    return unquote(written)
+
+
+def _written(job_id: str) -> str:
+    return quote(job_id, safe="@:+,;=!$&'()* ")
 
 
 def row_of(job: Job) -> JobRow:

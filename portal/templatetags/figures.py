@@ -22,11 +22,11 @@ MINUS = "\N{MINUS SIGN}"
 def credits(micros: int, euro: bool = True, exact: bool = False, sign: bool = False) -> SafeString:
     """Print micro-credits as credits, with the euro beside them.
 
-    Two decimals, the exact value as machine-readable `value`; all decimals with `exact`; a leading + with `sign`.
+    Two decimals, or all six with `exact`; the machine-readable `value` is always exact; a leading + with `sign`.
     Less than half a cent of a credit is not printed as nothing.
     """
-    text = amounts.to_text(abs(micros))
-    shown = _grouped(text, Decimal(text)) if exact else _two_decimals(amounts.to_decimal(abs(micros)))
+    size = amounts.to_decimal(abs(micros))
+    shown = f"{size:,.6f}" if exact else _two_decimals(size)
     whole, dot, part = shown.partition(".")
     return format_html(
         '<data class="credits" value="{}">{}{}<span class="minor">{}{}</span></data>{}',

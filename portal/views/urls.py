@@ -8,6 +8,8 @@ from portal.views import account, jobs, pages, sign_in
 
 urlpatterns = [
     path("", pages.landing, name="landing"),
+    # Browsers ask for it beside documents that cannot name another, such as a receipt.
+    path("favicon.ico", pages.favicon),
     path("oidc/authenticate/", sign_in.start, name="oidc_authentication_init"),
     path("oidc/callback/", sign_in.callback, name="oidc_authentication_callback"),
     path("sign-out/", sign_in.sign_out, name="sign-out"),
