@@ -85,14 +85,14 @@ class Portal:
         stamps.write("database", wanted, marks)
         return True
 
-    def demonstrate(self, action: str, env: Mapping[str, str]) -> str:
-        """Run one action of the demonstration and return what it prints.
+    def demonstrate(self, actions: Sequence[str], env: Mapping[str, str]) -> str:
+        """Run actions of the demonstration, in one process, and return what they print.
 
         :raises ProcessError: when it fails.
         """
         as_both = {**env, "DATABASE_OWNER_URL": self.cluster.url(OWNER, DATABASE)}
-        command: Command = [PYTHON, "-m", "devtools.demonstration", action]
-        return run_quietly(f"demonstration {action}", command, env=as_both, cwd=ROOT)
+        command: Command = [PYTHON, "-m", "devtools.demonstration", *actions]
+        return run_quietly("the demonstration", command, env=as_both, cwd=ROOT)
 
     def introduce(self, provider: Provider, cast: Mapping[str, Any]) -> Path:
         """Tell the provider the people and clients; return the file that the live back end reads."""

@@ -87,8 +87,7 @@ class Run:
                 )
 
     def _demonstrate(self, provider: Provider, env: Mapping[str, str]) -> Mapping[str, Any]:
-        self.portal.demonstrate("seed", env)
-        cast: Mapping[str, Any] = json.loads(self.portal.demonstrate("describe", env))
+        cast: Mapping[str, Any] = json.loads(self.portal.demonstrate(["seed", "describe"], env))
         self.portal.introduce(provider, cast)
         self.say("demonstration: ready")
         return cast

@@ -1,4 +1,7 @@
-"""`python -m devtools.demonstration seed | describe | live`."""
+"""`python -m devtools.demonstration ACTION...`: `seed`, `describe` (JSON on standard output), `live`.
+
+Several actions run one after the other in one process, because most of the time of each is loading Django.
+"""
 
 from __future__ import annotations
 
@@ -9,15 +12,13 @@ import time
 
 from devtools.demonstration.guard import DemonstrationRefused
 
-ACTIONS = ("seed", "describe", "live")
-
 
 def main(arguments: list[str]) -> int:
-    if len(arguments) != 1 or arguments[0] not in ACTIONS:
-        print(f"usage: python -m devtools.demonstration {' | '.join(ACTIONS)}", file=sys.stderr)
+    if not arguments or not ACTIONS.keys() >= set(arguments):
+        print(f"usage: python -m devtools.demonstration {' | '.join(ACTIONS)} ...", file=sys.stderr)
         return 2
     try:
-        return {"seed": _seed, "describe": _describe, "live": _live}[arguments[0]]()
+        return next((code for code in (ACTIONS[action]() for action in arguments) if code), 0)
     except DemonstrationRefused as refusal:
         print(f"Refused: {refusal}.", file=sys.stderr)
         return 1
@@ -27,12 +28,17 @@ def _seed() -> int:
     # Only the owner may move the clock, so the past is made with the owner's connection.
     os.environ["DATABASE_URL"] = os.environ.get("DATABASE_OWNER_URL") or os.environ["DATABASE_URL"]
     _load_django()
-    from devtools.demonstration.seed import seed
+    from devtools.demonstration.seed import SeedFailed, seed
 
     started = time.monotonic()
-    made = seed()
+    try:
+        made = seed()
+    except SeedFailed as failure:
+        print(f"Nothing was seeded: {failure}", file=sys.stderr)
+        return 1
     took = time.monotonic() - started
-    print(f"made 90 days of history in {took:.1f} s" if made else "the history is there already")
+    said = f"made 90 days of history in {took:.1f} s" if made else "the history is there already"
+    print(said, file=sys.stderr)
     return 0
 
 
@@ -56,6 +62,8 @@ def _load_django() -> None:
 
     django.setup()
 
+
+ACTIONS = {"seed": _seed, "describe": _describe, "live": _live}
 
 if __name__ == "__main__":
     sys.exit(main(sys.argv[1:]))

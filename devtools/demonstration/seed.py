@@ -43,14 +43,14 @@ _READERS = {RESOURCES: reading.read_resources, ADDED_VALUE: reading.read_added_v
 
 
 class SeedFailed(RuntimeError):
-    """A made-up report was not booked: the demonstration and the rules of accounting do not agree."""
+    """Nothing was written: the database may not be filled like this, or accounting refused a made-up report."""
 
 
 def seed(*, now: datetime | None = None, days: int = DAYS) -> bool:
     """Makes the past of the last `days` before `now`, unless this issuer's is there. Tells whether it did.
 
     :raises DemonstrationRefused: these settings are not for a demonstration.
-    :raises SeedFailed: nothing was written.
+    :raises SeedFailed: not the owner's role, or a report was not booked; nothing was written.
     """
     guard.require_demonstration()
     now = now or datetime.now(UTC)
@@ -59,12 +59,23 @@ def seed(*, now: datetime | None = None, days: int = DAYS) -> bool:
         cursor.execute("SELECT pg_advisory_xact_lock(hashtext('demonstration'))")
         if past.is_known():
             return False
+        _require_owner()
         # The inner block is undone before the clock is put back, so that an error inside comes out as itself.
         with clock.movable(cursor), transaction.atomic():
             past.make()
             clock.move(cursor, None)
     _refresh_statistics()
     return True
+
+
+def _require_owner() -> None:
+    """Only who owns the clock can move it; said here, because the database's own words would not help anybody."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT pg_has_role(proowner, 'USAGE') FROM pg_proc WHERE oid = 'accounting_now()'::regprocedure"
+        )
+        if not cursor.fetchone()[0]:
+            raise SeedFailed("the past can only be made by the database's owner: set DATABASE_OWNER_URL")
 
 
 def _refresh_statistics() -> None:
