@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.db import connection
-from django.db.models import F, Q, QuerySet, Sum
+from django.db.models import F, OuterRef, Q, QuerySet, Subquery, Sum
 from django.db.models.functions import Coalesce
 
-from accounting.models import Account, BackEnd, Debt, Entry, Grant, Heartbeat, Job, Notice, Spend
+from accounting.models import Account, BackEnd, Debt, Entry, Grant, Heartbeat, Job, Notice, Posting, Spend
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,9 +127,13 @@ def open_grants(organisation: int) -> Sequence[GrantView]:
 
 
 def entries(organisations: Collection[int]) -> QuerySet[Entry]:
-    """Wallet entries with their transaction and, for usage, the report and its job. Order is the caller's."""
-    return Entry.objects.filter(account__organisation_id__in=organisations).select_related(
-        "account", "transaction", "transaction__report__job__source"
+    """Wallet entries with their transaction, the `purpose` of the posting and, for usage and what was given back of it,
+    the report and its job. Order is the caller's."""
+    posting = Posting.objects.filter(transaction=OuterRef("transaction"), number=OuterRef("posting"))
+    return (
+        Entry.objects.filter(account__organisation_id__in=organisations)
+        .select_related("account", "transaction__report__job__source", "transaction__reverses__report__job__source")
+        .annotate(purpose=Subquery(posting.values("purpose")))
     )
 
 
@@ -141,7 +145,7 @@ def backends() -> Sequence[BackEndView]:
 
 def jobs(*, organisations: Collection[int] | None = None, client: int | None = None) -> QuerySet[Job]:
     """Jobs paid by any of the organisations, or reported under any source of the client."""
-    rows = Job.objects.select_related("source__backend", "organisation")
+    rows = Job.objects.select_related("source__backend", "organisation", "person")
     if organisations is not None:
         rows = rows.filter(organisation_id__in=organisations)
     if client is not None:
@@ -153,8 +157,21 @@ def find_job(
     source: str, job_id: str, *, organisations: Collection[int] | None = None, client: int | None = None
 ) -> Sequence[Job]:
     """The job as each payer sees it (usually one), newest first; empty when there is none to be seen."""
-    rows = jobs(organisations=organisations, client=client).filter(source__source_id=source, job_id=job_id)
-    return list(rows.order_by("-reported_at", "-pk").prefetch_related("executions"))
+    return find_jobs([(source, job_id)], organisations=organisations, client=client)
+
+
+def find_jobs(
+    names: Collection[tuple[str, str]],
+    *,
+    organisations: Collection[int] | None = None,
+    client: int | None = None,
+) -> Sequence[Job]:
+    """`find_job` for several (source, job id) at once."""
+    rows = jobs(organisations=organisations, client=client).filter(
+        source__source_id__in=[source for source, _ in names], job_id__in=[job_id for _, job_id in names]
+    )
+    rows = rows.order_by("-reported_at", "-pk").prefetch_related("executions")
+    return [row for row in rows if (row.source.source_id, row.job_id) in names]
 
 
 def spent(organisation: int, since: datetime, until: datetime | None = None) -> int:

@@ -24,7 +24,13 @@ STATES = {
 }
 """openEO job status -> the state that tariffs and the ETL API know."""
 
-STATUSES = {"ACCEPTED": "queued", "RUNNING": "running", "KILLED": "canceled", "FINISHED": "finished", "FAILED": "error"}
+STATES_SHOWN = {
+    "ACCEPTED": "queued",
+    "RUNNING": "running",
+    "KILLED": "canceled",
+    "FINISHED": "finished",
+    "FAILED": "error",
+}
 """And back, for reading."""
 
 Shape = TypeVar("Shape")

@@ -1,0 +1,51 @@
+"""What the lists can be narrowed by."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db.models import Q, QuerySet
+from django_filters import CharFilter
+from django_filters.rest_framework import FilterSet
+
+from accounting.api.v1.intake import STATES_SHOWN
+from accounting.api.v1.parameters import CreditsFilter, InstantFilter, NamedFilter, WholeFilter
+
+KINDS = ["usage", "grant", "expiry", "reversal"]
+_STORED = {shown: stored for stored, shown in STATES_SHOWN.items()}
+
+
+def _seen_by_the_view(rows: QuerySet[Any], _name: str, _value: Any) -> QuerySet[Any]:
+    """The view chose the organisations already; the filter is here to be checked and documented."""
+    return rows
+
+
+def _of_job(rows: QuerySet[Any], name: str, value: str) -> QuerySet[Any]:
+    """Charges of a job, and what was given back of them."""
+    path = "report__job__source__source_id" if name == "source" else "report__job__job_id"
+    return rows.filter(Q(**{f"transaction__{path}": value}) | Q(**{f"transaction__reverses__{path}": value}))
+
+
+class EntryFilter(FilterSet):  # type: ignore[misc]  # the library has no types
+    """`from` and `to` are `[from, to)` on the instant of recording."""
+
+    organisation = WholeFilter(method=_seen_by_the_view, help_text="One of yours; default: your current one.")
+    kind = NamedFilter(KINDS, field_name="transaction__kind")
+    source = CharFilter(method=_of_job, max_length=200)
+    job_id = CharFilter(method=_of_job, max_length=300)
+    min = CreditsFilter(field_name="amount", lookup_expr="gte", help_text="Least amount; charges are negative.")
+    max = CreditsFilter(field_name="amount", lookup_expr="lte", help_text="Largest amount.")
+    locals()["from"] = InstantFilter(field_name="recorded_at", lookup_expr="gte", help_text="Recorded at or after.")
+    to = InstantFilter(field_name="recorded_at", lookup_expr="lt", help_text="Recorded before.")
+
+
+class JobFilter(FilterSet):  # type: ignore[misc]  # the library has no types
+    """`from` and `to` are `[from, to)` on the instant of the newest report."""
+
+    organisation = WholeFilter(method=_seen_by_the_view, help_text="That paid; default: all of yours.")
+    source = CharFilter(field_name="source__source_id", max_length=200)
+    job_id = CharFilter(field_name="job_id", max_length=300)
+    state = NamedFilter(_STORED, field_name="state", help_text="The openEO status.")
+    kind = NamedFilter(["batch", "sync"], field_name="kind")
+    locals()["from"] = InstantFilter(field_name="reported_at", lookup_expr="gte", help_text="Reported at or after.")
+    to = InstantFilter(field_name="reported_at", lookup_expr="lt", help_text="Reported before.")

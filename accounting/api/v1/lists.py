@@ -1,0 +1,29 @@
+"""What the two lists share: known parameters only, a page by cursor, nothing cached on the way."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db.models import QuerySet
+from rest_framework.generics import GenericAPIView
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounting.api.v1 import parameters
+from accounting.api.v1.balance import PRIVATE
+
+
+class ListView(GenericAPIView[Any]):
+    """`get_queryset` gives what the caller may see; filters and pages come from the settings."""
+
+    def page(self, request: Request) -> Response:
+        parameters.refuse_repeated(request)
+        rows: QuerySet[Any] = self.filter_queryset(self.get_queryset())
+        found = self.paginate_queryset(rows)
+        response = self.get_paginated_response([self.document(row) for row in found or []])
+        for name, value in PRIVATE.items():
+            response[name] = value
+        return response
+
+    def document(self, row: Any) -> Any:
+        raise NotImplementedError

@@ -1,0 +1,112 @@
+"""Query parameters: each is known, comes once, and means one thing."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from typing import Any
+
+from django import forms
+from django.core.exceptions import ValidationError as Invalid
+from django_filters import ChoiceFilter, Filter
+from rest_framework.exceptions import ValidationError
+from rest_framework.request import Request
+
+from accounting.api.v1.shapes import BIGINT
+from accounting.credits import parse
+
+_WHOLE = re.compile(r"[0-9]{1,19}", re.ASCII)
+
+
+def refuse_unknown(request: Request, known: frozenset[str] = frozenset()) -> None:
+    """:raises ValidationError: naming each parameter that nobody here reads."""
+    if unknown := sorted(set(request.query_params) - known):
+        expected = f"only {', '.join(sorted(known))}" if known else "none"
+        raise ValidationError({name[:60]: f"Unknown; this address knows {expected}." for name in unknown[:10]})
+    refuse_repeated(request)
+
+
+def refuse_repeated(request: Request) -> None:
+    """:raises ValidationError: a parameter that is there twice; which one was meant?"""
+    twice = [name for name, values in request.query_params.lists() if len(values) > 1]
+    if twice:
+        raise ValidationError({name[:60]: "Send this parameter once." for name in twice[:10]})
+
+
+def read_instant(text: str) -> datetime:
+    """:raises ValueError: no RFC 3339 instant with an offset."""
+    if re.search(r"T.* \d\d:?\d\d$", text):
+        text = "+".join(text.rsplit(" ", 1))  # a plus sign that nobody encoded arrives as a space
+    try:
+        if not re.match(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d", text, re.ASCII):
+            raise ValueError
+        moment = datetime.fromisoformat(text.upper())
+        if moment.tzinfo is None:
+            raise ValueError
+        return moment.astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise ValueError("Write an instant with an offset, such as 2026-05-04T10:00:00Z.") from None
+
+
+def read_whole(text: str) -> int:
+    """:raises ValueError: no id of anything."""
+    if not _WHOLE.fullmatch(text) or not 0 < int(text) <= BIGINT:
+        raise ValueError("Write a whole number from 1.")
+    return int(text)
+
+
+class _Field(forms.Field):
+    """A form field that is one of the readers above."""
+
+    reader: Any
+
+    def to_python(self, value: Any) -> Any:
+        if value in self.empty_values:
+            return None
+        try:
+            return type(self).reader(str(value))
+        except ValueError as error:
+            raise Invalid(str(error)) from None
+
+
+class InstantField(_Field):
+    reader = staticmethod(read_instant)
+
+
+class WholeField(_Field):
+    reader = staticmethod(read_whole)
+
+
+class CreditsField(_Field):
+    reader = staticmethod(parse)
+
+
+class InstantFilter(Filter):  # type: ignore[misc]  # the library has no types
+    field_class = InstantField
+
+
+class WholeFilter(Filter):  # type: ignore[misc]  # the library has no types
+    field_class = WholeField
+
+
+class CreditsFilter(Filter):  # type: ignore[misc]  # the library has no types
+    """Compares micro-credits with a decimal text of credits."""
+
+    field_class = CreditsField
+
+
+class NamedFilter(ChoiceFilter):  # type: ignore[misc]  # the library has no types
+    """One of a fixed set; the error lists it."""
+
+    def __init__(self, names: dict[str, Any] | list[str], **terms: Any) -> None:
+        self.stored = names if isinstance(names, dict) else {name: name for name in names}
+        message = f"Write one of {', '.join(self.stored)}."
+        super().__init__(
+            choices=[(name, name) for name in self.stored],
+            empty_label=None,
+            error_messages={"invalid_choice": message},
+            **terms,
+        )
+
+    def filter(self, rows: Any, value: Any) -> Any:
+        return super().filter(rows, self.stored[value] if value else value)
