@@ -13,8 +13,8 @@ from decimal import ROUND_HALF_EVEN, Context, Decimal
 MICROS = 1_000_000
 """Micro-credits in one credit (scale 6)."""
 
-LARGEST = 9_000_000_000_000 * MICROS
-"""The most that one posting may move, in micro-credits; two of them still fit a PostgreSQL bigint's half."""
+LARGEST = 1_000_000_000 * MICROS
+"""The most that one posting may move, in micro-credits: nine thousand of them fit a wallet (PostgreSQL bigint)."""
 
 EXACT = Context(prec=60, rounding=ROUND_HALF_EVEN)
 """Every computation with credits runs in this context: 60 digits, so that only the one stated rounding rounds."""

@@ -19,7 +19,7 @@ import msgspec
 from django.db import transaction
 
 from accounting import answers, booking, organisations, quarantine, tariffs, units
-from accounting.credits import LARGEST
+from accounting.credits import MICROS
 from accounting.errors import (
     DomainError,
     DuplicateExecution,
@@ -44,6 +44,8 @@ EARLIEST = datetime(2015, 1, 1, tzinfo=UTC)
 CLOCK_SKEW = timedelta(minutes=15)
 LONGEST = timedelta(days=400)
 HUGE = Decimal(10) ** 17
+DEAREST = 9_000_000 * MICROS
+"""The most that a report may cost: a million such reports of one payer still fit a wallet, so none overflows it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,8 +206,8 @@ def _price(report: UsageReport, row: Resolved) -> Booking:
         at = report.finished_at or row.instant
         raise TariffMissing(f"no tariff of {report.source!r} was in force at {at.isoformat()}", field="source")
     lines = rate(report.lines, tariffs.load(row.tariff) if row.tariff else (), row.facts(report))
-    if sum(line.amount for line in lines) > LARGEST:
-        raise QuantityImpossible("that would cost more than one booking may move", field="lines")
+    if sum(line.amount for line in lines) > DEAREST:
+        raise QuantityImpossible(f"that would cost more than {DEAREST // MICROS} credits", field="lines")
     return Booking(uuid4(), report, row.organisation, row.refused, row.tariff, lines, row.instant)
 
 
