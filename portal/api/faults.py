@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from http import HTTPStatus
 from typing import Any
 
-from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation
+from django.core.exceptions import BadRequest, PermissionDenied, RequestDataTooBig, SuspiciousOperation
 from django.http import Http404
 from django.http.request import UnreadablePostError
 from rest_framework import exceptions
@@ -135,6 +135,8 @@ def _of_django(error: BaseException) -> Fault:
         return Fault(413, "body_too_large", "The body is too large; split it into several requests.")
     if isinstance(error, SuspiciousOperation):
         return Fault(400, "suspicious_request", "The request was refused: a header or field has an impossible value.")
+    if isinstance(error, BadRequest):
+        return Fault(400, "invalid_input", str(error) or "The request is not valid.")
     if isinstance(error, UnreadablePostError):
         return Fault(400, "invalid_json", "The body ended before its announced length.")
     return INTERNAL
