@@ -92,7 +92,8 @@ _EODC = (
     RuleSpec("Duration", "time", "hour"),
 )
 
-_LONG_AGO = timedelta(days=-150)
+_LONG_AGO = timedelta(days=-4300)
+"""Before any openEO job ran, so that whatever old report a client is tried with can be rated."""
 
 RATE_CARDS = (
     RateCard(TERRASCOPE, "Terrascope rates", _compute("1.5", "1") + _SERVICES, _LONG_AGO, _LONG_AGO),
