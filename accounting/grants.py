@@ -42,6 +42,7 @@ def issue(  # noqa: PLR0913  a grant has that many terms
     Idempotent by `key`: the same key returns the first grant, whatever the other arguments. Returns the grant's id.
 
     :raises GrantInvalid: amount not positive or too large, unknown kind, no fund.
+    :raises NotFound: no such organisation.
     """
     if not 0 < amount <= LARGEST:
         raise GrantInvalid("a grant is more than nothing and at most what one booking may move", field="amount")

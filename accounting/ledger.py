@@ -11,13 +11,19 @@ import json
 from django.db import connection, transaction
 from django.db.utils import DatabaseError
 
-from accounting.errors import ReversalInvalid
+from accounting.errors import NotFound, ReversalInvalid
 from accounting.models import Account, Transaction
 
 
 def wallet(organisation: int) -> int:
-    """The ledger account of an organisation's credits; opened with the organisation."""
-    return Account.objects.values_list("pk", flat=True).get(kind=Account.Kind.WALLET, organisation_id=organisation)
+    """The ledger account of an organisation's credits; opened with the organisation.
+
+    :raises NotFound: no such organisation.
+    """
+    pk = Account.objects.values_list("pk", flat=True).filter(organisation_id=organisation).first()
+    if pk is None:
+        raise NotFound(f"there is no organisation {organisation}", field="organisation")
+    return pk
 
 
 def open_account(kind: str, *, provider: int | None = None, owner: str = "") -> int:
