@@ -51,6 +51,9 @@ def install(packages: list[str]) -> None:
     with _no_services():
         _apt("update")
         _apt("install", "-y", "--no-install-recommends", *packages)
+    if "rabbitmq-server" in packages and shutil.which("systemctl"):
+        # It would start with the machine from now on; nobody asked for a broker of the machine's.
+        subprocess.run(["systemctl", "disable", "rabbitmq-server"], capture_output=True, check=False)
 
 
 @contextlib.contextmanager

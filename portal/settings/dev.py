@@ -2,5 +2,8 @@
 
 from portal.settings.base import *  # noqa: F403
 
-DEBUG = True
-INTERNAL_IPS = ["127.0.0.1"]
+# Off, so that what is looked at is what people will see, error pages included.
+DEBUG = False
+# The front end comes from where it is built: nothing has to be collected after a change.
+WHITENOISE_AUTOREFRESH = True
+WHITENOISE_USE_FINDERS = True
