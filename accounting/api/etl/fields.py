@@ -16,11 +16,9 @@ from accounting.errors import InvalidInput
 
 Body = Mapping[str, Any]
 
-# No control, format or surrogate characters, no exotic blanks, and plain spaces only between other characters: an id
+# No control or format characters, no exotic blanks, and plain spaces only between other characters: an id
 # that looks like another one would make another person or another job.
-_LETTER = (
-    r"[^\u0000-\u0020\u007f-\u00a0\u00ad\u1680\u180e\u2000-\u200f\u2028-\u202f\u205f-\u206f\u3000\ufeff\ud800-\udfff]"
-)
+_LETTER = r"[^\u0000-\u0020\u007f-\u00a0\u00ad\u1680\u180e\u2000-\u200f\u2028-\u202f\u205f-\u206f\u3000\ufeff]"
 ID_PATTERN = f"^{_LETTER}+( {_LETTER}+)*$"
 """Also the pattern in the OpenAPI document: what it promises is what is checked."""
 NUMBER_PATTERN = r"^[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]{1,2})?$"
