@@ -97,7 +97,8 @@ class DocumentedSchema(AutoSchema):
             statuses += _WITH_BODY
         if "{" in self.path:
             statuses.append("404")
-        for status in sorted(statuses):
+        statuses += getattr(self.view, "documented_faults", ())
+        for status in sorted(set(statuses)):
             if status not in found:
                 found[status] = {**self._fault_body(status), "description": _FAULTS[status]}
         return found

@@ -12,7 +12,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounting import history, queries
-from accounting.api.v1 import documents, parameters
+from accounting.api.v1 import documents, openapi, parameters
 from accounting.api.v1.permissions import OnlyPeople, organisation_of
 from accounting.credits import to_decimal, to_text
 from accounting.queries import Balance, GrantView
@@ -22,7 +22,9 @@ PRIVATE = {"Cache-Control": "no-store"}
 
 class BalanceView(APIView):
     permission_classes = [OnlyPeople]
+    documented_faults = ("404",)
 
+    @openapi.read_balance
     def get(self, request: Request) -> Response:
         parameters.refuse_unknown(request, frozenset({"organisation", "at"}))
         organisation = organisation_of(request)

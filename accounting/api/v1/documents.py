@@ -236,3 +236,13 @@ class JobDetail(Job):
     other_payers: Annotated[
         list[JobDetail], Meta(description="The same job where another organisation or person paid for some reports.")
     ] = []
+
+
+class EntryPage(Struct):
+    items: list[Entry]
+    next: Annotated[str, Meta(description="Address of the next page.", extra_json_schema={"format": "uri"})] | None
+
+
+class JobPage(Struct):
+    items: list[Job]
+    next: Annotated[str, Meta(description="Address of the next page.", extra_json_schema={"format": "uri"})] | None

@@ -9,7 +9,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounting import queries
-from accounting.api.v1 import addresses, documents
+from accounting.api.v1 import addresses, documents, openapi
 from accounting.api.v1.filters import EntryFilter
 from accounting.api.v1.lists import ListView
 from accounting.api.v1.permissions import OnlyPeople, organisation_of
@@ -18,10 +18,12 @@ from accounting.credits import to_text
 
 class EntriesView(ListView):
     permission_classes = [OnlyPeople]
+    documented_faults = ("404",)
     filterset_class = EntryFilter
     #: Numbers of one wallet: no two rows share one, so pages neither repeat nor miss any.
     ordering = ("-seq",)
 
+    @openapi.list_entries
     def get(self, request: Request) -> Response:
         return self.page(request)
 

@@ -15,5 +15,5 @@ urlpatterns = [
     path("balance", BalanceView.as_view(), name="balance"),
     path("entries", EntriesView.as_view(), name="entries"),
     path("jobs", JobsView.as_view(), name="jobs"),
-    path("jobs/<path:path>", JobView.as_view(), name="job"),
+    path("jobs/<path:source>/<str:job_id>", JobView.as_view(), name="job"),
 ]

@@ -10,7 +10,7 @@ from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from accounting import booking, usage
-from accounting.api.v1 import batches, intake
+from accounting.api.v1 import batches, intake, openapi, parameters
 from accounting.api.v1.permissions import OnlyServices, service_of
 from accounting.api.v1.shapes import UsageReport
 from accounting.errors import IdempotencyInProgress
@@ -26,7 +26,9 @@ class UsageReportView(APIView):
     permission_classes = [OnlyServices]
     max_body_bytes = 256 * 1024
 
+    @openapi.report_usage
     def post(self, request: Request) -> HttpResponse:
+        parameters.refuse_unknown(request)
         client = service_of(request)
         key = intake.read_key(request.headers.get(KEY_HEADER), KEY_HEADER)
         sent = intake.convert(request.data, UsageReport)
@@ -58,7 +60,9 @@ class UsageReportBatchView(APIView):
     max_body_bytes = 8 * 1024 * 1024
     extra_media_types = (batches.CLOUD_EVENTS,)
 
+    @openapi.report_usage_batch
     def post(self, request: Request) -> HttpResponse:
+        parameters.refuse_unknown(request)
         header = request.headers.get(KEY_HEADER)
         if header is not None:
             intake.read_key(header, KEY_HEADER)

@@ -1,0 +1,116 @@
+"""The description of our API: valid, complete, and changed only on purpose.
+
+After an intended change: `.venv/bin/python -m tests.contracts.test_openapi` writes the snapshot anew; review its diff.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from accounting.api.v1 import filters
+
+SNAPSHOT = Path(__file__).parent / "openapi-v1.json"
+PAGE_PARAMETERS = {"cursor", "limit"}
+
+
+def description() -> dict[str, Any]:
+    from portal.api import schema
+
+    document: dict[str, Any] = json.loads(schema.document("v1"))
+    del document["servers"]  # where this one runs
+    return document
+
+
+def dump(document: dict[str, Any]) -> str:
+    return json.dumps(document, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+
+
+def operations() -> list[tuple[str, str, dict[str, Any]]]:
+    return [
+        (method.upper(), path, operation)
+        for path, methods in description()["paths"].items()
+        for method, operation in methods.items()
+    ]
+
+
+def test_is_the_snapshot() -> None:
+    assert dump(description()) == SNAPSHOT.read_text(), "see the module's docstring"
+
+
+def test_says_it_is_openapi_31_and_holds_our_operations_only() -> None:
+    assert description()["openapi"].startswith("3.1")
+    assert {(method, path) for method, path, _ in operations()} == {
+        ("POST", "/api/v1/usage-reports"),
+        ("POST", "/api/v1/usage-reports/batch"),
+        ("GET", "/api/v1/balance"),
+        ("GET", "/api/v1/entries"),
+        ("GET", "/api/v1/jobs"),
+        ("GET", "/api/v1/jobs/{source}/{job_id}"),
+    }
+
+
+def test_every_schema_is_one_and_every_reference_leads_somewhere() -> None:
+    document = description()
+    for name, component in document["components"]["schemas"].items():
+        Draft202012Validator.check_schema(component), name
+    for reference in _references(document):
+        target: Any = document
+        for step in reference.removeprefix("#/").split("/"):
+            target = target[step]
+
+
+def _references(value: Any) -> list[str]:
+    if isinstance(value, dict):
+        own = [value["$ref"]] if isinstance(value.get("$ref"), str) else []
+        return own + [reference for inner in value.values() for reference in _references(inner)]
+    if isinstance(value, list):
+        return [reference for inner in value for reference in _references(inner)]
+    return []
+
+
+@pytest.mark.parametrize("index", range(6))
+def test_every_operation_says_what_it_is_needs_answers_and_refuses(index: int) -> None:
+    method, _path, operation = operations()[index]
+    assert operation["operationId"]
+    assert operation["summary"]
+    assert operation["tags"]
+    assert operation["security"] == [{"bearer": []}]
+    for status, response in operation["responses"].items():
+        (media_type,) = response["content"]
+        assert media_type == ("application/json" if status < "300" else "application/problem+json")
+        if status < "300":
+            assert {"RateLimit", "RateLimit-Policy"} <= set(response["headers"])
+    assert {"400", "401", "403", "429", "500", "503"} <= set(operation["responses"])
+    if method == "POST":
+        assert {"409", "413", "415", "422"} <= set(operation["responses"])
+        assert all(body.get("examples") for body in operation["requestBody"]["content"].values())
+        assert any(parameter["name"] == "Idempotency-Key" for parameter in operation["parameters"])
+
+
+@pytest.mark.parametrize(
+    ("path", "filterset"), [("/api/v1/entries", filters.EntryFilter), ("/api/v1/jobs", filters.JobFilter)]
+)
+def test_lists_document_every_filter(path: str, filterset: Any) -> None:
+    documented = {one["name"] for one in description()["paths"][path]["get"]["parameters"] if one["in"] == "query"}
+    assert documented == set(filterset.base_filters) | PAGE_PARAMETERS
+
+
+def test_examples_fit_their_schemas() -> None:
+    document = description()
+    for _, _, operation in operations():
+        for body in operation.get("requestBody", {}).get("content", {}).values():
+            validator = Draft202012Validator({**document, **body["schema"]})
+            for example in body["examples"].values():
+                validator.validate(example["value"])
+
+
+if __name__ == "__main__":
+    import django
+
+    django.setup()
+    SNAPSHOT.write_text(dump(description()))
