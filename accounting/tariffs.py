@@ -6,6 +6,7 @@ the announcement period. Rules are plain data; what they mean is `accounting.rat
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -18,11 +19,15 @@ from django.db import connection, transaction
 from django.db.models import Max
 from django.db.utils import IntegrityError
 
+from accounting.credits import EXACT
 from accounting.errors import NotFound, TariffInvalid
 from accounting.models import RatingRule, Source, Tariff
 from accounting.rating import CONDITIONS, SURCHARGE, Model, Rule
 from accounting.units import METRIC_UNITS, UNITS
 
+LARGEST_NUMBER = Decimal(10) ** 12
+SMALLEST_STEP = Decimal("1E-12")
+BENEFICIARY = re.compile(r"provider|platform|publisher:[!-~]{1,80}", re.ASCII)
 MODELS = ("per_unit", "flat", "package", "graduated", "volume", "percentage")
 ANNOUNCEMENT = timedelta(days=14)
 """How long ahead a price increase must be published; the setting TARIFF_ANNOUNCEMENT_DAYS overrides it."""
@@ -65,13 +70,16 @@ def publish(
     source = Source.objects.filter(source_id=source_id).first()
     if source is None:
         raise NotFound(f"the source {source_id} is not registered", field="source")
+    if ends_at is not None and ends_at <= starts_at:
+        raise TariffInvalid("a tariff ends after it starts", field="ends_at")
     for position, rule in enumerate(rules):
         _check_rule(rule, f"rules[{position}]")
+    _check_ambiguity(rules)
     with transaction.atomic():
         Source.objects.select_for_update().get(pk=source.pk)
         now = _database_now()
         before = Tariff.objects.filter(source=source, starts_at__lt=starts_at).order_by("-starts_at").first()
-        if before and (before.ends_at is None or before.ends_at >= starts_at):
+        if before:
             _check_announcement(before, rules, starts_at, now)
         if before and before.ends_at is None:
             if starts_at < now - timedelta(seconds=30):
@@ -120,6 +128,10 @@ def _check_rule(rule: RuleSpec, at: str) -> None:
     numbers += [n for tier in rule.tiers for n in tier if n is not None]
     if any(not n.is_finite() or n < 0 for n in numbers) or rule.package == 0 or rule.fee > 1:
         raise TariffInvalid("numbers must be finite and not negative, a package more than 0, a fee at most 1", field=at)
+    if any(n >= LARGEST_NUMBER or n != EXACT.quantize(n, SMALLEST_STEP) for n in numbers):
+        raise TariffInvalid("numbers have at most 12 digits before the point and 12 after it", field=at)
+    if not BENEFICIARY.fullmatch(rule.beneficiary):
+        raise TariffInvalid("the beneficiary is provider, platform or publisher:<name>", field=f"{at}.beneficiary")
     if rule.model not in MODELS:
         raise TariffInvalid(f"the model must be one of {', '.join(MODELS)}", field=f"{at}.model")
     if (rule.model == "percentage") != (rule.metric == SURCHARGE):
@@ -129,6 +141,15 @@ def _check_rule(rule: RuleSpec, at: str) -> None:
     if unknown := set(rule.when) - set(CONDITIONS):
         raise TariffInvalid(f"unknown condition {min(unknown)}", field=f"{at}.when")
     _check_tiers(rule, at)
+
+
+def _check_ambiguity(rules: Sequence[RuleSpec]) -> None:
+    seen: set[object] = set()
+    for position, rule in enumerate(rules):
+        key = (rule.metric, rule.canonical_unit, _condition_key(rule.when))
+        if key in seen:
+            raise TariffInvalid("an earlier rule prices the same under the same conditions", field=f"rules[{position}]")
+        seen.add(key)
 
 
 def _check_tiers(rule: RuleSpec, at: str) -> None:
@@ -174,16 +195,16 @@ def _check_announcement(before: Tariff, rules: Sequence[RuleSpec], starts_at: da
 def _may_raise(old: Sequence[Rule], new: Sequence[RuleSpec]) -> bool:
     """Whether any charge could grow. Says yes when in doubt: only like-for-like rules can be compared."""
     known = {(r.metric, r.canonical_unit, str(r.model), _condition_key(r.when)): r for r in old}
-    kept = set()
+    kept = []
     for rule in new:
         key = (rule.metric, rule.canonical_unit, rule.model, _condition_key(rule.when))
         earlier = known.get(key)
-        if earlier is None and not _free_of_charge(rule):
+        if _dearer(earlier, rule) if earlier else not _free_of_charge(rule):
             return True
-        if earlier is not None and _dearer(earlier, rule):
-            return True
-        kept.add(key)
-    return any(key[3] for key in set(known) - kept)  # a special case dropped: the general price applies again
+        if earlier:
+            kept.append(key)
+    # A special case dropped: the general price applies again. Special cases reordered: of equals the first wins (R3).
+    return [key for key in known if key[3]] != [key for key in kept if key[3]]
 
 
 def _condition_key(when: Mapping[str, Any]) -> tuple[tuple[str, tuple[str, ...]], ...]:
