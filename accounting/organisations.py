@@ -92,8 +92,10 @@ def create_organisation(name: str, owner: int, *, category: str = "") -> int:
 def add_member(organisation: int, person: int, role: str) -> None:
     """Idempotent; a second call changes the role.
 
-    :raises MembershipInvalid: a personal organisation has one member for ever.
+    :raises MembershipInvalid: no such role, or a personal organisation, which has one member for ever.
     """
+    if role not in Member.Role.values:
+        raise MembershipInvalid(f"the role must be one of {', '.join(Member.Role.values)}", field="role")
     if Organisation.objects.filter(pk=organisation, personal=True).exists():
         raise MembershipInvalid("a personal organisation has one member: create an organisation to share credits")
     Member.objects.update_or_create(organisation_id=organisation, person_id=person, defaults={"role": role})
