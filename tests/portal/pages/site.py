@@ -1,0 +1,76 @@
+"""The site under test, what a phone is, and what a page must not do."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlsplit
+
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import ConsoleMessage, Error, Page, Request
+
+from tests.portal.scene import Scene
+
+PHONE: dict[str, Any] = {"viewport": {"width": 360, "height": 740}, "has_touch": True, "is_mobile": True}
+#: Colours that are on their way from one to the other have no contrast to measure.
+CALM: dict[str, Any] = {"reduced_motion": "reduce"}
+JOB = "/jobs/TerraScope/MEP/j-2611209f31c4a7"
+PAGES = ("/dashboard/", "/jobs/", "/jobs/?state=RUNNING", JOB, "/jobs/cdse/j-2611201b77aa90", "/profile/")
+OPEN_PAGES = ("/", "/signed-out/")
+#: Pages whose status is an error on purpose: Chromium reports that on the console, and only that is excused.
+FAULT_PAGES = ("/nothing", "/jobs/?state=x", "/oidc/callback/?error=access_denied")
+
+
+@dataclass(frozen=True)
+class Site:
+    url: str
+    scene: Scene
+
+    def sign_in(self, page: Page, login: str) -> None:
+        """Through the provider's own page."""
+        page.goto("/oidc/authenticate/")
+        page.get_by_label("User").fill(login)
+        page.get_by_role("button", name="Sign in", exact=True).click()
+        page.wait_for_url(f"{self.url}/dashboard/")
+
+
+@dataclass
+class Watch:
+    """Collects what a page complains about, and whom it asks besides us and the provider."""
+
+    complaints: list[str] = field(default_factory=list)
+
+    def heard(self, message: ConsoleMessage) -> None:
+        text = message.text
+        if message.type in {"error", "warning"} and "Failed to load resource: the server responded" not in text:
+            self.complaints.append(text)
+
+    def failed(self, error: Error) -> None:
+        self.complaints.append(str(error))
+
+    def asked(self, request: Request) -> None:
+        parts = urlsplit(request.url)
+        if parts.scheme != "data" and parts.hostname != "127.0.0.1":
+            self.complaints.append(f"asked {parts.hostname}")
+
+
+def set_colours(page: Page, theme: str) -> None:
+    """Change the colours of the open page, as its switch does."""
+    page.evaluate("theme => { document.documentElement.dataset.theme = theme }", theme)
+
+
+def violations(page: Page) -> list[str]:
+    """What axe finds: rule, and the element."""
+    found = Axe().run(page).response["violations"]
+    return [f"{one['id']}: {node['html'][:200]}" for one in found for node in one["nodes"]]
+
+
+def overflow(page: Page) -> int:
+    """Pixels by which the page is wider than the window."""
+    width: int = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+    return width
+
+
+def provider_url() -> str:
+    return os.environ["TEST_OP_ROOT"]
