@@ -89,6 +89,20 @@ def _keep_our_logging(**_: Any) -> None:
     django.setup(set_prefix=False)
 
 
+@signals.celeryd_init.connect
+@signals.beat_init.connect
+def _refuse_unsafe_start(**_: Any) -> None:
+    from django.core.exceptions import ImproperlyConfigured
+
+    from portal import checks
+
+    try:
+        checks.refuse_unsafe_start()
+    except ImproperlyConfigured as error:
+        # Celery goes on after an exception in a signal, but not after this one.
+        raise SystemExit(str(error)) from error
+
+
 @signals.before_task_publish.connect
 def _stamp(headers: dict[str, Any] | None = None, **_: Any) -> None:
     """Says who caused the message and when it was sent; the heartbeat measures the broker's lag by the latter."""

@@ -31,10 +31,10 @@ _SECRET_NAME = re.compile(
 _SECRET_TEXT = re.compile(
     r"""
       (?P<scheme>\b(?:bearer|basic)\s+)[^\s"',;]+
-    | \beyJ[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_.-]+
+    | \beyJ[A-Za-z0-9_.-]{5,}
     | \b(?:sk|rk|pk)_(?:live|test)_[A-Za-z0-9]+ | \bwhsec_[A-Za-z0-9]+
-    | (?P<name>\b(?:code|state|nonce|session_state|(?:id_|access_|refresh_|logout_)?token(?:_hint)?|assertion|client_secret
-        |secret|password|sessionid|csrftoken|(?:__Host-)?(?:session|csrf))["']?\s*[=:]\s*["']?)[^\s&"',;]+
+    | (?P<name>\b(?:code|state|nonce|session_state|[a-z_]{0,20}(?:token|assertion|secret|password)(?:_hint)?|sessionid
+        |(?:__Host-)?(?:session|csrf))["']?\s*[=:]\s*["']?)[^\s&"',;]+
     | (?P<address>\b[a-z][a-z0-9+.-]*://[^\s:/@]+:)[^\s@/]+(?=@)
     """,
     re.IGNORECASE | re.VERBOSE,

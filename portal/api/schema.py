@@ -88,7 +88,12 @@ class BearerScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-c
 
 
 class DocumentedSchema(AutoSchema):
-    """Adds the errors that any operation can answer."""
+    """Adds the errors that any operation can answer, and that a body that is described has to be sent."""
+
+    def _get_request_body(self, direction: Any = "request") -> dict[str, Any] | None:
+        # The generator takes bodies that are described as plain JSON Schema for optional ones.
+        body: dict[str, Any] | None = super()._get_request_body(direction)
+        return body and {**body, "required": True}
 
     def _get_response_bodies(self, direction: Any = "response") -> dict[str, Any]:
         found: dict[str, Any] = super()._get_response_bodies(direction)

@@ -93,4 +93,7 @@ def database(name: str) -> dict[str, Any]:
 
 def cache(name: str, default: str) -> dict[str, Any]:
     """A cache from `locmemcache://` or `redis://host:port/number`."""
-    return dict(environ.Env.cache_url_config(text(name, default)))
+    try:
+        return dict(environ.Env.cache_url_config(text(name, default)))
+    except (ImproperlyConfigured, ValueError):
+        raise ImproperlyConfigured(f"{name} must be redis://host:port/number or locmemcache://") from None
