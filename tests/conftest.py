@@ -122,7 +122,7 @@ def django_db_setup(
     """As pytest-django's own, which makes no test database when all chosen tests commit (`committed_db`)."""
     with django_db_blocker.unblock():
         keep = django_db_keepdb and not django_db_createdb
-        made = setup_databases(verbosity=0, interactive=False, aliases={"default"}, keepdb=keep)
+        made = setup_databases(verbosity=0, interactive=False, aliases={"default": True}, keepdb=keep)
     yield
     if not django_db_keepdb:
         with django_db_blocker.unblock():

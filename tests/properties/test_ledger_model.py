@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from typing import NamedTuple
 
 import pytest
 from django.db import IntegrityError, connection
@@ -12,6 +11,7 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from devtools import clock
+from tests.faults import NO_UNIQUE_KEY, Fault, plant
 from tests.properties import ledger_world
 from tests.properties.ledger_machine import LedgerMachine
 
@@ -19,15 +19,6 @@ pytestmark = [pytest.mark.django_db, pytest.mark.slow]
 
 EXAMPLES = int(os.environ.get("MODEL_EXAMPLES", "60"))
 STEPS = int(os.environ.get("MODEL_STEPS", "30"))
-
-
-class Fault(NamedTuple):
-    """`old` becomes `new` in the SQL function, as if somebody had made the mistake; `before` takes a net away."""
-
-    function: str
-    old: str
-    new: str
-    before: str = ""
 
 
 FAULTS = {
@@ -54,12 +45,7 @@ FAULTS = {
         " WHERE x.id = s.grant_id)",
     ),
     "keys are not kept": Fault("ledger_write_transactions", "service, ''), t.key,", "service, ''), NULL::text,"),
-    "keys are not unique": Fault(
-        "ledger_write_transactions",
-        "ON CONFLICT (client_id, endpoint, source_id, service, key) WHERE key IS NOT NULL DO NOTHING",
-        "",
-        before="DROP INDEX transaction_once_a_key",
-    ),
+    "keys are not unique": NO_UNIQUE_KEY,
     "numbers have gaps": Fault("ledger_write_entries", "seq = a.seq + s.entries", "seq = a.seq + s.entries + 1"),
     "balance_after forgets its batch": Fault(
         "ledger_write_entries", "THEN posted + run END", "THEN posted + amount END"
@@ -103,13 +89,7 @@ def test_any_life_of_the_ledger_agrees_with_the_model(federation: ledger_world.W
 
 @pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
 def test_the_model_finds_a_planted_fault(federation: ledger_world.World, fault: Fault) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_get_functiondef(%s::regproc)", [fault.function])
-        body: str = cursor.fetchone()[0]
-        assert fault.old in body
-        if fault.before:
-            cursor.execute(fault.before)
-        cursor.execute(body.replace(fault.old, fault.new))
+    plant(fault)
     # Either the model disagrees or a constraint of the database does; an error of syntax would be neither.
     with pytest.raises((AssertionError, IntegrityError)):
         run(federation, 300, 40, shrink=False)
