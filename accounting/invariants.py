@@ -182,8 +182,3 @@ def violations() -> Iterator[Violation]:
             cursor.execute(invariant.query)
             for transaction_id, row, problem in cursor.fetchall():
                 yield Violation(invariant.rule, transaction_id, row, problem)
-
-
-def first_violation() -> Violation | None:
-    """The offence in the earliest transaction: where a person should begin to look."""
-    return min(violations(), key=lambda found: found.transaction, default=None)

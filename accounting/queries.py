@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -10,7 +10,7 @@ from django.db import connection
 from django.db.models import F, OuterRef, Q, QuerySet, Subquery, Sum
 from django.db.models.functions import Coalesce
 
-from accounting.models import Account, BackEnd, Debt, Entry, Grant, Heartbeat, Job, Notice, Posting, Spend
+from accounting.models import BackEnd, Debt, Entry, Grant, Heartbeat, Job, Notice, Posting, Transaction
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +174,11 @@ def find_jobs(
     return [row for row in rows if (row.source.source_id, row.job_id) in names]
 
 
+def answers(transactions: Collection[int]) -> Mapping[int, str]:
+    """What the client was answered to each of those reports."""
+    return dict(Transaction.objects.filter(pk__in=transactions).values_list("pk", "answer"))
+
+
 def spent(organisation: int, since: datetime, until: datetime | None = None) -> int:
     """Micro-credits charged for usage that happened in `[since, until)`, less what was given back for it."""
     rows = Entry.objects.filter(
@@ -195,11 +200,6 @@ def debts(organisation: int) -> QuerySet[Debt]:
     )
 
 
-def spends_of(transactions: Collection[int]) -> QuerySet[Spend]:
-    """Which grants paid those transactions, in the order it happened."""
-    return Spend.objects.filter(transaction_id__in=transactions).select_related("grant").order_by("pk")
-
-
 def notices(person: int, *, limit: int = 20, unread_only: bool = False) -> Sequence[NoticeView]:
     """What the person was told, newest first."""
     rows = Notice.objects.filter(person_id=person).order_by("-pk")
@@ -209,10 +209,6 @@ def notices(person: int, *, limit: int = 20, unread_only: bool = False) -> Seque
         NoticeView(row.pk, row.kind, row.organisation_id, row.facts, row.created_at, row.read_at)
         for row in rows[:limit]
     ]
-
-
-def wallet_of(organisation: int) -> Account:
-    return Account.objects.get(kind=Account.Kind.WALLET, organisation_id=organisation)
 
 
 def worker_lag_seconds() -> float | None:
