@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from django.core import signing
 from django.db.models import QuerySet
 from rest_framework.exceptions import NotFound, ValidationError
-from rest_framework.pagination import CursorPagination
+from rest_framework.pagination import Cursor, CursorPagination
 from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.utils.urls import replace_query_param
 
 if TYPE_CHECKING:  # DRF's views load this module through the settings
     from rest_framework.views import APIView
@@ -39,6 +41,23 @@ class CursorPages(CursorPagination):
             raise ValidationError({"limit": f"A whole number from 1 to {self.max_page_size}."})
         return min(max(int(text), 1), self.max_page_size)
 
+    def decode_cursor(self, request: Request) -> Cursor | None:
+        """A cursor is signed: what it says goes into the query, and it counts for the list that gave it only."""
+        text = request.query_params.get("cursor")
+        if text is None:
+            return None
+        try:
+            offset, reverse, position = signing.loads(text, salt=f"cursor:{request.path}")
+        except signing.BadSignature:
+            raise NotFound(self.invalid_cursor_message) from None
+        return Cursor(offset=offset, reverse=reverse, position=position)
+
+    def encode_cursor(self, cursor: Cursor) -> str:
+        """Return the address of the page that the cursor begins."""
+        place = [cursor.offset, cursor.reverse, cursor.position]
+        text = signing.dumps(place, salt=f"cursor:{self.request.path}", compress=True)
+        return replace_query_param(self.base_url, "cursor", text)
+
     def get_ordering(self, request: Request, queryset: QuerySet[Any], view: APIView) -> tuple[str, ...]:
         chosen = getattr(view, "ordering", self.ordering)
         return (chosen,) if isinstance(chosen, str) else tuple(chosen)
@@ -47,6 +66,7 @@ class CursorPages(CursorPagination):
         self, queryset: QuerySet[Any], request: Request, view: APIView | None = None
     ) -> list[Any] | None:
         refuse_unknown_parameters(request, view)
+        self.request = request
         try:
             page: list[Any] | None = super().paginate_queryset(queryset, request, view)
         except NotFound:
