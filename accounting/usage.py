@@ -183,9 +183,12 @@ def _reused(report: UsageReport, row: Resolved) -> IdempotencyKeyReused:
     )
 
 
-def _duplicate() -> DuplicateExecution:
+def _duplicate(first: int | None = None) -> DuplicateExecution:
+    """:param first: the transaction that charged it; unknown while it is part of the same call."""
     return DuplicateExecution(
-        "this execution was reported with the same metrics under another key", field="execution_id"
+        "this execution was reported with the same metrics under another key",
+        field="execution_id",
+        **({} if first is None else {"original": {"transaction": first}}),
     )
 
 
@@ -199,7 +202,7 @@ def _price(report: UsageReport, row: Resolved) -> Booking:
     if not row.allowed:
         raise SourceNotAllowed(f"this client may not report for the source {report.source!r}", field="source")
     if row.duplicate is not None:
-        raise _duplicate()
+        raise _duplicate(row.duplicate)
     _check_times(report, row.instant)
     _check_lines(report)
     if report.lines and row.tariff is None:

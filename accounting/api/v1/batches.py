@@ -95,12 +95,9 @@ def _read_report(sent: Any, raw: str, header: str | None, index: int) -> UsageRe
 def _read_event(sent: Any, raw: str, _header: str | None, _index: int) -> UsageReport:
     """`source` has no space, so the key cannot be read in two ways."""
     event = intake.convert(sent, UsageEvent)
-    if (
-        " " in event.source
-        or not f"{event.source}{event.id}".isprintable()
-        or not f"{event.source}{event.id}".isascii()
-    ):
-        raise InvalidInput("source and id are printable ASCII, source without spaces", field="source")
+    for name, fitting in (("source", " " not in event.source), ("id", True)):
+        if not (fitting and intake.is_identifier(getattr(event, name))):
+            raise InvalidInput("source and id are printable ASCII, source without spaces", field=name)
     try:
         return intake.to_report(event.data, f"{event.source} {event.id}", raw)
     except InvalidInput as error:
@@ -112,7 +109,9 @@ def ingest(client: ServicePrincipal, items: Sequence[Item]) -> tuple[bytes, int,
     """Books what can be booked. Returns the answer, its status (200, or 207 when any item failed) and whether every
     item was a repetition."""
     reports = [item.report for item in items if item.report]
-    made = iter(usage.ingest(client, reports, on_reuse="refuse") if reports else [])
+    outcomes = usage.ingest(client, reports, on_reuse="refuse") if reports else []
+    intake.link_originals(outcome.error for outcome in outcomes)
+    made = iter(outcomes)
     counts = dict.fromkeys(("booked", "replayed", "quarantined", "refused", "invalid"), 0)
     parts: list[str] = []
     for index, item in enumerate(items):

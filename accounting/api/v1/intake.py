@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any, TypeVar
 
 import msgspec
 
+from accounting import queries
 from accounting.api.v1.shapes import UsageMetric, UsageReport
-from accounting.errors import DomainError, IdempotencyKeyInvalid, InvalidInput, UnknownField
+from accounting.errors import DomainError, DuplicateExecution, IdempotencyKeyInvalid, InvalidInput, UnknownField
 from accounting.rating import SURCHARGE, UsageLine
 from accounting.reports import USAGE_REPORTS
 from accounting.reports import UsageReport as Report
@@ -100,22 +102,27 @@ _LINE_IDENTIFIERS = ("metric", "unit", "process", "collection")
 
 
 def _check_identifiers(sent: UsageReport) -> None:
-    text = f"{sent.source}{sent.user}{sent.job_id}{sent.execution_id}{sent.user_issuer}"
-    if not (text.isascii() and text.isprintable()):
-        _refuse_unprintable(sent, _IDENTIFIERS, "")
+    _check_texts(f"{sent.source}{sent.user}{sent.job_id}{sent.execution_id}{sent.user_issuer}", sent, _IDENTIFIERS, "")
 
 
-def _refuse_unprintable(sent: UsageReport | UsageMetric, names: tuple[str, ...], path: str) -> None:
+def _check_texts(together: str, sent: Any, names: tuple[str, ...], path: str) -> None:
+    """Nearly always all of them are well, which one look at them `together` tells."""
+    if together.isascii() and together.isprintable() and " " not in together:
+        return
     for name in names:
-        value = getattr(sent, name) or ""
-        if not (value.isascii() and value.isprintable()):
-            raise InvalidInput("only printable ASCII characters identify something", field=f"{path}{name}")
+        value = getattr(sent, name)
+        if value is not None and not is_identifier(value):
+            detail = "only printable ASCII characters identify something, without spaces around them or two in a row"
+            raise InvalidInput(detail, field=f"{path}{name}")
+
+
+def is_identifier(value: str) -> bool:
+    return value.isascii() and value.isprintable() and value == " ".join(value.split())
 
 
 def _line(index: int, sent: UsageMetric) -> UsageLine:
-    text = f"{sent.metric}{sent.unit}{sent.process}{sent.collection}"
-    if not (text.isascii() and text.isprintable()):
-        _refuse_unprintable(sent, _LINE_IDENTIFIERS, f"metrics.{index}.")
+    together = f"{sent.metric}{sent.unit}{sent.process}{sent.collection}"
+    _check_texts(together, sent, _LINE_IDENTIFIERS, f"metrics.{index}.")
     if sent.metric == SURCHARGE:
         raise InvalidInput("surcharges are added by tariffs, not reported", field=f"metrics.{index}.metric")
     quantity, reported = _quantity(sent.quantity, index)
@@ -136,6 +143,17 @@ def _quantity(value: Any, index: int) -> tuple[Decimal, str]:
     else:
         return abs(Decimal(value)), str(value)
     raise InvalidInput(detail, field=f"metrics.{index}.quantity")
+
+
+def link_originals(errors: Iterable[DomainError | None]) -> None:
+    """Tells those who reported an execution twice what became of it the first time; one read for all of them."""
+    twice = [error for error in errors if isinstance(error, DuplicateExecution) and "original" in error.extra]
+    if not twice:
+        return
+    answers = queries.answers([error.extra["original"]["transaction"] for error in twice])
+    for error in twice:
+        first = msgspec.json.decode(answers[error.extra["original"]["transaction"]])
+        error.extra["original"] = {name: first.get(name) for name in ("id", "cost", "job")}
 
 
 def to_client_field(error: DomainError, key: str) -> DomainError:

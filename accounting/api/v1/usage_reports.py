@@ -42,6 +42,7 @@ class UsageReportView(APIView):
                 ) from error
             raise
         if outcome.error:
+            intake.link_originals([outcome.error])
             raise intake.to_client_field(outcome.error, KEY_HEADER)
         headers = {"Location": f"/api/v1/jobs/{quote(report.source)}/{quote(report.job_id)}"}
         if outcome.status == "replayed":
