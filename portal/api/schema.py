@@ -126,7 +126,12 @@ def document(which: str) -> bytes:
     """Return the OpenAPI document of `v1` or `etl`; made once, it only depends on the code and the settings."""
     title = "openEO credits" if which == "v1" else "Usage reporting (ETL API)"
     with patched_settings(
-        {"TITLE": title, "DESCRIPTION": _DESCRIPTIONS[which], "VERSION": "1.0.0", "SERVERS": [{"url": settings.PUBLIC_URL}]}
+        {
+            "TITLE": title,
+            "DESCRIPTION": _DESCRIPTIONS[which],
+            "VERSION": "1.0.0",
+            "SERVERS": [{"url": settings.PUBLIC_URL}],
+        }
     ):
         generator = SchemaGenerator(patterns=[path(_prefix(which), include(f"accounting.api.{which}.urls"))])
         schema = generator.get_schema(request=None, public=True)

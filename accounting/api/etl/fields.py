@@ -21,8 +21,8 @@ Body = Mapping[str, Any]
 _LETTER = r"[^\u0000-\u0020\u007f-\u00a0\u00ad\u1680\u180e\u2000-\u200f\u2028-\u202f\u205f-\u206f\u3000\ufeff]"
 ID_PATTERN = f"^{_LETTER}+( {_LETTER}+)*$"
 """Also the pattern in the OpenAPI document: what it promises is what is checked."""
-NUMBER_PATTERN = r"^[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]{1,2})?$"
-"""A number as text: digits of ASCII, no sign, no blanks, no NaN."""
+NUMBER_PATTERN = r"^[0-9]{1,20}(\.[0-9]{1,38})?([eE][+-]?[01]?[0-9])?$"
+"""A number as text: digits of ASCII, no sign, no blanks, no NaN, and no more of them than a computation keeps."""
 WHOLE_PATTERN = r"^-?[0-9]{1,40}$"
 
 _ID = re.compile(ID_PATTERN[1:-1])
@@ -31,12 +31,11 @@ _WHOLE = re.compile(WHOLE_PATTERN[1:-1])
 
 TITLE_LENGTH = 500
 NUMBER_LENGTH = 60
-_MAGNITUDE = 40
 _LARGEST_ID = 2**63 - 1
 
+FIRST_MOMENT, LAST_MOMENT = -62_135_596_800_000, 253_402_300_799_000
+"""The years 1 and 9999 in milliseconds since 1970."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_FIRST_MOMENT = -62_135_596_800_000
-_LAST_MOMENT = 253_402_300_799_000
 
 
 def required_id(body: Body, name: str, most: int) -> str:
@@ -107,7 +106,7 @@ def moment(body: Body, name: str) -> datetime | None:
     number = _number(value)
     if number is None:
         raise InvalidInput(f"must be milliseconds since 1970 as a number, not {kind_of(value)}", field=name)
-    milliseconds = min(max(number, _FIRST_MOMENT), _LAST_MOMENT)
+    milliseconds = min(max(number, FIRST_MOMENT), LAST_MOMENT)
     return _EPOCH + timedelta(microseconds=int(milliseconds * 1000))
 
 
@@ -137,8 +136,7 @@ def _number(value: Any) -> int | Decimal | None:
         number: int | Decimal = value
         return number
     if kind is str and len(value) <= NUMBER_LENGTH and _NUMBER.fullmatch(value):
-        number = Decimal(value)
-        return number if -_MAGNITUDE <= number.adjusted() <= _MAGNITUDE else None
+        return Decimal(value)
     return None
 
 

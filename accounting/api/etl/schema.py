@@ -31,16 +31,14 @@ def _choice(values: frozenset[str], description: str) -> Schema:
     return {"type": ["string", "null"], "enum": [*sorted(values), None], "description": description}
 
 
-def _number(description: str, least: int | None = None) -> Schema:
-    number: Schema = {"type": "number", "maximum": 1e17}
-    if least is not None:
-        number["minimum"] = least
+def _number(description: str, least: int, most: int) -> Schema:
+    number = {"type": "number", "minimum": least, "maximum": most}
     text = {"type": "string", "pattern": fields.NUMBER_PATTERN, "maxLength": fields.NUMBER_LENGTH}
     return {"anyOf": [number, text], "description": description}
 
 
 def _instant(description: str) -> Schema:
-    schema = _number(f"{description}, in milliseconds since 1970.")
+    schema = _number(f"{description}, in milliseconds since 1970.", fields.FIRST_MOMENT, fields.LAST_MOMENT)
     return schema | {"anyOf": [*schema["anyOf"], {"type": "null"}]}
 
 
@@ -49,7 +47,7 @@ def _measured(units: list[str], description: str) -> Schema:
         "type": "object",
         "required": ["value", "unit"],
         "properties": {
-            "value": _number("The amount; a number or a text of one.", least=0),
+            "value": _number("The amount; a number or a text of one.", 0, 10**17),
             "unit": {"type": "string", "enum": units},
         },
         "description": description,
@@ -66,6 +64,7 @@ _COMMON: Schema = {
     "jobId": _id(reading.JOB_ID, "The job, or the request of synchronous processing."),
     "jobName": {
         "type": ["string", "null"],
+        "pattern": r"^[^\u0000]*$",
         "description": f"The title; cut after {fields.TITLE_LENGTH} characters.",
     },
     "executionId": _optional(_id(reading.EXECUTION_ID, "This run of the job.")),

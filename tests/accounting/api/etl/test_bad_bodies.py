@@ -100,7 +100,7 @@ UNBOOKABLE: dict[str, tuple[str, dict[str, Any], str]] = {
     "huge value": ("resources", {"metrics": {"cpu": {"value": 1e17, "unit": "cpu-seconds"}}}, "metrics.cpu.value"),
     "huge converted": ("resources", {"metrics": {"disk": {"value": 9e16, "unit": "tb"}}}, "metrics.disk.value"),
     "huge cost": ("resources", {"metrics": {"processing": {"value": 9e16, "unit": "shpu"}}}, "metrics"),
-    "huge text": ("resources", {"metrics": {"cpu": {"value": "9e39", "unit": "cpu-seconds"}}}, "metrics.cpu.value"),
+    "huge text": ("resources", {"metrics": {"cpu": {"value": "9e19", "unit": "cpu-seconds"}}}, "metrics.cpu.value"),
     "seconds instead of milliseconds": ("resources", {"jobStart": 1704961751, "jobFinish": 1704961804}, "jobStart"),
     "microseconds": ("resources", {"jobStart": None, "jobFinish": 1704961804000000}, "jobFinish"),
     "before the first computer": ("resources", {"jobStart": -1704961751000}, "jobStart"),

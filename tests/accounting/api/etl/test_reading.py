@@ -93,7 +93,7 @@ def test_instants(number: object, instant: datetime) -> None:
         (0.1, "0.1", "0.1"),
         ("1e3", "1000", "1e3"),
         (123456789012345678, "123456789012345678", "123456789012345678"),
-        ("0." + "3" * 58, "0." + "3" * 58, "0." + "3" * 58),
+        ("0." + "3" * 38, "0." + "3" * 38, "0." + "3" * 38),
     ],
 )
 def test_quantities_are_exact(value: object, quantity: str, reported: str) -> None:
@@ -170,23 +170,11 @@ def test_the_document_allows_what_is_read(
 def test_the_document_forbids_what_is_refused(described: dict[str, Draft202012Validator]) -> None:
     allowed = []
     for name, (endpoint, body, _) in bad.cases().items():
-        if isinstance(body, bytes) or name in UNSAID:
+        if isinstance(body, bytes):
             continue
         if described[endpoint].is_valid(body):
             allowed.append(name)
     assert allowed == []
-
-
-UNSAID = {
-    f"{where}: {what}"
-    for where in ("resources: jobStart", "resources: jobFinish", "addedvalue: jobStart", "addedvalue: jobFinish")
-    for what in ("huge exponent", "tiny exponent")
-} | {
-    f"{where}: {what}"
-    for where in ("metrics: value", "addedvalue: area: value")
-    for what in ("huge exponent", "tiny exponent")
-}
-"""Texts of numbers beyond 40 digits: the pattern allows two digits of exponent."""
 
 
 def test_refusals_name_a_field() -> None:
