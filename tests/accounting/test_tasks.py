@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from celery.app.task import Context
 from django.core.management import CommandError
 from django.db import connection
 from structlog.testing import capture_logs
@@ -19,11 +20,11 @@ from tests.conftest import Federation
 
 def test_the_heartbeat_notes_when_its_message_was_sent(db: None) -> None:
     sent = datetime(2026, 6, 1, 12, tzinfo=UTC)
-    tasks.heartbeat.push_request(published_at=sent.isoformat())  # as the worker does with the message's headers
+    tasks.heartbeat.request_stack.push(Context({"published_at": sent.isoformat()}))  # as a worker does
     try:
         tasks.heartbeat.run()
     finally:
-        tasks.heartbeat.pop_request()
+        tasks.heartbeat.request_stack.pop()
     beat = Heartbeat.objects.get()
     assert beat.sent_at == sent
     assert datetime.now(UTC) - beat.ran_at < timedelta(minutes=1)

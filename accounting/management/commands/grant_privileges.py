@@ -54,7 +54,7 @@ def _statements(role: str) -> list[str]:
         f"GRANT SELECT ON {ledger} TO {role}",
         f"REVOKE UPDATE, DELETE ON {insert_only}, accounting_tariff FROM {role}",
         f"GRANT UPDATE (ends_at) ON accounting_tariff TO {role}",
-        _HIDE_FUNCTIONS,
+        _HIDE_FUNCTIONS.format(role=role.replace("'", "''")),
         *(f"GRANT EXECUTE ON FUNCTION {name} TO {role}" for name in ENTRY_POINTS),
     ]
 
@@ -66,7 +66,7 @@ BEGIN
     FOR f IN SELECT p.oid FROM pg_proc p
               WHERE p.pronamespace = 'public'::regnamespace
                 AND p.proname ~ '^(accounting|ledger|grants?|debts|usage|tariff)_' LOOP
-        EXECUTE format('REVOKE EXECUTE ON FUNCTION %s FROM PUBLIC', f);
+        EXECUTE format('REVOKE EXECUTE ON FUNCTION %s FROM PUBLIC, {role}', f);
     END LOOP;
 END $$
 """
