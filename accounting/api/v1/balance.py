@@ -12,8 +12,9 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounting import history, queries
+from accounting.api.permissions import OnlyPeople
 from accounting.api.v1 import documents, openapi, parameters
-from accounting.api.v1.permissions import OnlyPeople, organisation_of
+from accounting.api.v1.permissions import organisation_of
 from accounting.credits import to_decimal, to_text
 from accounting.queries import Balance, GrantView
 

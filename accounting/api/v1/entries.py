@@ -9,10 +9,11 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounting import queries
+from accounting.api.permissions import OnlyPeople
 from accounting.api.v1 import addresses, documents, openapi
 from accounting.api.v1.filters import EntryFilter
 from accounting.api.v1.lists import ListView
-from accounting.api.v1.permissions import OnlyPeople, organisation_of
+from accounting.api.v1.permissions import organisation_of
 from accounting.credits import to_text
 
 

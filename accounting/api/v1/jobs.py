@@ -12,12 +12,13 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounting import queries, receipts
+from accounting.api.permissions import PeopleAndServices
 from accounting.api.v1 import addresses, documents, openapi, parameters
 from accounting.api.v1.balance import PRIVATE
 from accounting.api.v1.filters import JobFilter
 from accounting.api.v1.intake import STATES_SHOWN
 from accounting.api.v1.lists import ListView
-from accounting.api.v1.permissions import PeopleAndServices, organisations_of
+from accounting.api.v1.permissions import organisations_of
 from accounting.credits import to_text
 from accounting.errors import NotFound
 from accounting.principals import ServicePrincipal

@@ -10,8 +10,8 @@ from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from accounting import booking, usage
+from accounting.api.permissions import OnlyServices, service_of
 from accounting.api.v1 import batches, intake, openapi, parameters
-from accounting.api.v1.permissions import OnlyServices, service_of
 from accounting.api.v1.shapes import UsageReport
 from accounting.errors import IdempotencyInProgress
 
