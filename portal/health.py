@@ -42,9 +42,7 @@ def ready(request: HttpRequest) -> HttpResponse:
     broken = {name: part for name, part in details.items() if part["status"] != "up"}
     body = {"status": "error" if broken else "ok", "info": healthy, "error": broken, "details": details}
     status = 503 if broken else 200
-    return HttpResponse(
-        renderers.encode(body), status=status, content_type="application/json", headers=_HEADERS
-    )
+    return HttpResponse(renderers.encode(body), status=status, content_type="application/json", headers=_HEADERS)
 
 
 def _run(name: str, examine: Callable[[], dict[str, Any]]) -> dict[str, Any]:

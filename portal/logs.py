@@ -59,6 +59,8 @@ def configuration(level: str, form: str) -> dict[str, Any]:
             "celery.app.trace": {"level": "WARNING"},
             "mozilla_django_oidc": {"level": "WARNING"},
             "urllib3": {"level": "WARNING"},
+            # It says at each connection that a folder has no host name.
+            "kombu.connection": {"level": "ERROR"},
         },
     }
 
@@ -81,7 +83,7 @@ def _to_record(_: Any, __: str, event: MutableMapping[str, Any]) -> tuple[tuple[
 class Formatter(logging.Formatter):
     """Writes a record as one line, whoever logged it."""
 
-    converter = time.gmtime
+    converter = staticmethod(time.gmtime)
 
     def __init__(self, form: str = "json") -> None:
         super().__init__()

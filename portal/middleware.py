@@ -50,7 +50,7 @@ class RequestLog:
 
 
 def actor_of(request: HttpRequest) -> tuple[str, str | None]:
-    """Return what kind of caller it was and an id that is no secret: `client` 7, `person` by hash-free sub, `user` 3."""
+    """Return what kind of caller it was and an id that is no secret; a person with a token is a digest."""
     actor = getattr(request, "actor", None)
     if actor is not None:
         kind, _, identity = str(actor).partition(":")

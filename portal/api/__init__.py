@@ -1,1 +1,1 @@
-"""The shell around the APIs: who calls, what is parsed, how errors and pages look. Views reach it by dotted settings."""
+"""The shell around the APIs: who calls, what is parsed, how errors look. Views reach it by dotted settings."""

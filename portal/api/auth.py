@@ -88,7 +88,7 @@ def principal_of(verified: VerifiedToken) -> Principal:
 def is_own_token(claims: Mapping[str, Any], client: RegisteredClient) -> bool:
     """Tell a client-credentials token from one that a person got through the same client.
 
-    Providers mark it differently: the subject is the client id (RFC 9068), or an account called service-account-<client>
+    Providers mark it differently: the subject is the client id (RFC 9068), or an account service-account-<client>
     (Keycloak), or `client_id` is there beside an equal `azp` (EGI Check-in). When a subject was registered for the
     client, nothing else counts. A nonce or a time of authentication is there only when a person signed in.
     """

@@ -1,4 +1,4 @@
-"""The one place that writes errors: problem+json (RFC 9457) on our API, the ETL body on the ETL API, pages elsewhere."""
+"""The one place that writes errors: problem+json (RFC 9457) on our API, the ETL body on the ETL API, else pages."""
 
 from __future__ import annotations
 

@@ -62,7 +62,9 @@ class Fault:
         return self.title or TITLES.get(self.code) or HTTPStatus(self.status).phrase
 
 
-INTERNAL = Fault(500, "internal_error", "The request failed and was written down. Quote the request id when you report it.")
+INTERNAL = Fault(
+    500, "internal_error", "The request failed and was written down. Quote the request id when you report it."
+)
 
 
 def fault_of(error: BaseException) -> Fault:
@@ -86,9 +88,7 @@ def _of_domain(error: DomainError) -> Fault:
     extra = dict(error.extra)
     wait = extra.pop("retry_after", None)
     headers = {} if wait is None else {"Retry-After": str(wait)}
-    return Fault(
-        error.status, error.code, error.detail, error.title, field=error.field, headers=headers, extra=extra
-    )
+    return Fault(error.status, error.code, error.detail, error.title, field=error.field, headers=headers, extra=extra)
 
 
 def _of_validation(error: exceptions.ValidationError) -> Fault:

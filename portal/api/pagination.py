@@ -56,15 +56,13 @@ class CursorPages(CursorPagination):
         """Return the address of the page that the cursor begins."""
         place = [cursor.offset, cursor.reverse, cursor.position]
         text = signing.dumps(place, salt=f"cursor:{self.request.path}", compress=True)
-        return replace_query_param(self.base_url, "cursor", text)
+        return replace_query_param(str(self.base_url), "cursor", text)
 
     def get_ordering(self, request: Request, queryset: QuerySet[Any], view: APIView) -> tuple[str, ...]:
         chosen = getattr(view, "ordering", self.ordering)
         return (chosen,) if isinstance(chosen, str) else tuple(chosen)
 
-    def paginate_queryset(
-        self, queryset: QuerySet[Any], request: Request, view: APIView | None = None
-    ) -> list[Any] | None:
+    def paginate_queryset(self, queryset: Any, request: Request, view: APIView | None = None) -> list[Any] | None:
         refuse_unknown_parameters(request, view)
         self.request = request
         try:

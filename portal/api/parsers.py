@@ -62,7 +62,9 @@ class StrictJSONParser(BaseParser):
 def _refuse_encodings(headers: Mapping[str, str], media_type: str) -> None:
     coding = headers.get("HTTP_CONTENT_ENCODING", "identity").strip().lower()
     if coding not in {"", "identity"}:
-        raise UnsupportedMediaType(media_type, detail=f"Send the body as it is, not with Content-Encoding {coding[:40]}.")
+        raise UnsupportedMediaType(
+            media_type, detail=f"Send the body as it is, not with Content-Encoding {coding[:40]}."
+        )
     charset = media_type.lower().partition("charset=")[2].partition(";")[0].strip(' "')
     if charset not in {"", "utf-8", "utf8"}:
         raise UnsupportedMediaType(media_type, detail="JSON is UTF-8; leave the charset out.")

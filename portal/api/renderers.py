@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import msgspec
@@ -52,15 +52,16 @@ class ProblemRenderer(JSONRenderer):
 class JSONNegotiation(BaseContentNegotiation):
     """Always the first of the view: a client with an odd Accept header is better served with JSON than with 406."""
 
-    def select_parser(self, request: Request, parsers: Sequence[Any]) -> Any:
+    def select_parser(self, request: Request, parsers: Iterable[Any]) -> Any:
         """A view may name further types of the same syntax as `extra_media_types`."""
         media_type = (request.content_type or "").partition(";")[0].strip().lower()
         view = (request.parser_context or {}).get("view")
         if media_type in getattr(view, "extra_media_types", ()):
-            return parsers[0]
+            return next(iter(parsers))
         return next((parser for parser in parsers if parser.media_type == media_type), None)
 
     def select_renderer(
-        self, request: Request, renderers: Sequence[Any], format_suffix: str | None = None
+        self, request: Request, renderers: Iterable[Any], format_suffix: str | None = None
     ) -> tuple[Any, str]:
-        return renderers[0], renderers[0].media_type
+        first = next(iter(renderers))
+        return first, first.media_type

@@ -23,7 +23,7 @@ class _Unreachable(Exception):
     """The question could not be asked; portal.W301 says so once for all of them."""
 
 
-def _ask(sql: str, parameters: tuple[object, ...] = ()) -> list[tuple[str, ...]]:
+def _ask(sql: str, *parameters: list[str]) -> list[tuple[str, ...]]:
     try:
         with connection.cursor() as cursor:
             cursor.execute(sql, parameters)
@@ -41,7 +41,7 @@ def _ask(sql: str, parameters: tuple[object, ...] = ()) -> list[tuple[str, ...]]
 def durability() -> Finding:
     names = ("fsync", "full_page_writes", "synchronous_commit")
     try:
-        rows = _ask("SELECT name, setting FROM pg_settings WHERE name = ANY(%s)", (list(names),))
+        rows = _ask("SELECT name, setting FROM pg_settings WHERE name = ANY(%s)", list(names))
     except _Unreachable:
         return None
     return ", ".join(f"{name}={value}" for name, value in rows if value == "off")
@@ -60,7 +60,7 @@ def append_only() -> Finding:
          ORDER BY 1, 2
     """
     try:
-        return ", ".join(" ".join(reversed(row)) for row in _ask(sql, (list(LEDGER_TABLES), list(_PRIVILEGES))))
+        return ", ".join(" ".join(reversed(row)) for row in _ask(sql, list(LEDGER_TABLES), list(_PRIVILEGES)))
     except _Unreachable:
         return None
 
@@ -73,7 +73,9 @@ def append_only() -> Finding:
 )
 def clock() -> Finding:
     try:
-        return any("current_setting" in row[0] for row in _ask("SELECT prosrc FROM pg_proc WHERE proname = 'accounting_now'"))
+        return any(
+            "current_setting" in row[0] for row in _ask("SELECT prosrc FROM pg_proc WHERE proname = 'accounting_now'")
+        )
     except _Unreachable:
         return None
 

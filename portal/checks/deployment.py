@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from urllib.parse import urlsplit
 
+from celery import current_app
 from django.conf import settings
 
-from portal.celery import app as celery
 from portal.checks.rules import Finding, rule
 
 _YEAR = 31_536_000
@@ -123,22 +123,24 @@ def broker() -> Finding:
 @rule("E112", "Tasks could be lost or carry code: {}.", "JSON only, acks_late, reject_on_worker_lost, time limits.")
 def tasks() -> Finding:
     wrong = {
-        "accept_content": list(celery.conf.accept_content) != ["json"],
-        "task_serializer": celery.conf.task_serializer != "json",
-        "task_acks_late": not celery.conf.task_acks_late,
-        "task_reject_on_worker_lost": not celery.conf.task_reject_on_worker_lost,
-        "task_time_limit": not celery.conf.task_time_limit,
+        "accept_content": list(current_app.conf.accept_content) != ["json"],
+        "task_serializer": current_app.conf.task_serializer != "json",
+        "task_acks_late": not current_app.conf.task_acks_late,
+        "task_reject_on_worker_lost": not current_app.conf.task_reject_on_worker_lost,
+        "task_time_limit": not current_app.conf.task_time_limit,
     }
     return ", ".join(name for name, broken in wrong.items() if broken)
 
 
 @rule("E113", "Bodies of any size are read into memory.", "Leave DATA_UPLOAD_MAX_MEMORY_SIZE at 10 MiB or less.")
 def body_size() -> Finding:
-    most = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+    most: int | None = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
     return most is None or most > 10 * 1024 * 1024
 
 
-@rule("E114", "The log is for a person at a terminal, or tells too much.", "LOG_FORMAT=json and LOG_LEVEL=INFO or higher.")
+@rule(
+    "E114", "The log is for a person at a terminal, or tells too much.", "LOG_FORMAT=json and LOG_LEVEL=INFO or higher."
+)
 def log_form() -> Finding:
     return settings.LOG_FORMAT != "json" or settings.LOG_LEVEL in {"DEBUG", "NOTSET"}
 

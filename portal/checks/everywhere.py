@@ -15,7 +15,9 @@ from portal.checks.rules import Finding, rule
 
 @rule("E001", "The time zone is not UTC: {}.", 'Set TIME_ZONE = "UTC" and USE_TZ = True.', deploy=False)
 def time_zone() -> Finding:
-    return None if settings.TIME_ZONE == "UTC" and settings.USE_TZ else f"{settings.TIME_ZONE}, USE_TZ={settings.USE_TZ}"
+    return (
+        None if settings.TIME_ZONE == "UTC" and settings.USE_TZ else f"{settings.TIME_ZONE}, USE_TZ={settings.USE_TZ}"
+    )
 
 
 @rule("E002", "TOKEN_ISSUERS cannot be used: {}.", "See docs/settings.md for its form.", deploy=False)
@@ -29,13 +31,13 @@ def token_issuers() -> Finding:
 
 @rule("E003", "PLANS_BY_ENTITLEMENT is not an object of texts.", 'Write {"<URN>": "<plan>"}.', deploy=False)
 def plans() -> Finding:
-    known = settings.PLANS_BY_ENTITLEMENT
+    known: object = settings.PLANS_BY_ENTITLEMENT
     return not isinstance(known, Mapping) or not all(isinstance(plan, str) and plan for plan in known.values())
 
 
 @rule("E004", "CREDIT_EURO is not a positive decimal.", "Set the euro value of one credit, e.g. 0.01.", deploy=False)
 def credit_euro() -> Finding:
-    value = settings.CREDIT_EURO
+    value: object = settings.CREDIT_EURO
     return not isinstance(value, Decimal) or not value.is_finite() or value <= 0
 
 
@@ -71,7 +73,7 @@ def atomic_requests() -> Finding:
     deploy=False,
 )
 def postgresql() -> Finding:
-    return settings.DATABASES["default"]["ENGINE"] != "django.db.backends.postgresql"
+    return bool(settings.DATABASES["default"]["ENGINE"] != "django.db.backends.postgresql")
 
 
 @rule(

@@ -68,7 +68,9 @@ def certificates() -> Finding:
     return not getattr(settings, "OIDC_VERIFY_SSL", True)
 
 
-@rule("E207", "Unsigned ID tokens are accepted.", "OIDC_ALLOW_UNSECURED_JWT off, OIDC_VERIFY_JWT and OIDC_VERIFY_KID on.")
+@rule(
+    "E207", "Unsigned ID tokens are accepted.", "OIDC_ALLOW_UNSECURED_JWT off, OIDC_VERIFY_JWT and OIDC_VERIFY_KID on."
+)
 def signatures() -> Finding:
     return (
         getattr(settings, "OIDC_ALLOW_UNSECURED_JWT", False)
@@ -82,17 +84,27 @@ def nonce() -> Finding:
     return not getattr(settings, "OIDC_USE_NONCE", True)
 
 
-@rule("E209", "There is another way in than the identity provider: {}.", "AUTHENTICATION_BACKENDS holds portal.oidc.Backend only.")
+@rule(
+    "E209",
+    "There is another way in than the identity provider: {}.",
+    "AUTHENTICATION_BACKENDS holds portal.oidc.Backend only.",
+)
 def backends() -> Finding:
     others = [name for name in settings.AUTHENTICATION_BACKENDS if name != "portal.oidc.Backend"]
     return ", ".join(others)
 
 
-@rule("E210", "Nobody can call the APIs: TOKEN_ISSUERS is empty.", "Name the issuers of the back ends' and people's tokens.")
+@rule(
+    "E210",
+    "Nobody can call the APIs: TOKEN_ISSUERS is empty.",
+    "Name the issuers of the back ends' and people's tokens.",
+)
 def some_issuer() -> Finding:
     return not settings.TOKEN_ISSUERS
 
 
-@rule("E211", "The client secret of the sign-in is weak.", "Use the one that the provider made; at least 16 characters.")
+@rule(
+    "E211", "The client secret of the sign-in is weak.", "Use the one that the provider made; at least 16 characters."
+)
 def client_secret() -> Finding:
     return len(settings.OIDC_RP_CLIENT_SECRET) < 16

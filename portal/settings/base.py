@@ -165,7 +165,7 @@ OIDC_ALLOW_UNSECURED_JWT = False
 OIDC_TIMEOUT = environment.whole("OIDC_TIMEOUT", 5, least=1)
 OIDC_STORE_ACCESS_TOKEN = False
 OIDC_STORE_ID_TOKEN = False
-#: Role or whole entitlement URN -> plan, the preferred one first, e.g. {"Early_Adopter": "early-adopter", "": "member"}.
+#: Role or whole URN -> plan, the preferred one first, e.g. {"Early_Adopter": "early-adopter", "": "member"}.
 PLANS_BY_ENTITLEMENT = environment.document("PLANS_BY_ENTITLEMENT", "{}")
 #: The plan of people without such an entitlement.
 DEFAULT_PLAN = environment.text("DEFAULT_PLAN", "free")
@@ -237,7 +237,7 @@ CELERY_BROKER_FOLDER = environment.text("CELERY_BROKER_FOLDER", str(BASE_DIR / "
 
 # --- readiness ----------------------------------------------------------------------------------------------------
 
-#: Seconds since a worker's last sign of life, and since the oldest undelivered event, that /health/ready still calls well.
+#: Seconds since a worker's last sign of life, and since the oldest undelivered event, that still count as ready.
 READY_MAX_WORKER_LAG = environment.whole("READY_MAX_WORKER_LAG", 120, least=1)
 READY_MAX_OUTBOX_AGE = environment.whole("READY_MAX_OUTBOX_AGE", 300, least=1)
 
@@ -275,6 +275,3 @@ LOG_LEVEL = environment.text("LOG_LEVEL", "INFO").upper()
 LOG_FORMAT = environment.text("LOG_FORMAT", "json")
 LOGGING = logs.configuration(LOG_LEVEL, LOG_FORMAT)
 LOGGING_CONFIG = "portal.logs.configure"
-
-# Rate limits, the request line and the documents above all speak of one host.
-SILENCED_SYSTEM_CHECKS: list[str] = []

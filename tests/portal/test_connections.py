@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 import pytest
-from django.db import connection, connections
+from django.db import InterfaceError, connection, connections
 from django.test import Client
 
 from portal import connections as ours
@@ -91,7 +90,7 @@ def test_contention_does_not_renew_anything() -> None:
 def test_a_transaction_that_is_open_is_left_alone(client: Client) -> None:
     from django.db import transaction
 
-    error: Any = ours.InterfaceError("gone")
+    error = InterfaceError("gone")
     with transaction.atomic():
         pid = backend_pid()
         ours.distrust(error)

@@ -21,9 +21,9 @@ def nothing_proven() -> Iterator[None]:
     health._proven.clear()
 
 
-def run(sql: str) -> None:
+def run(sql: str, *parameters: int) -> None:
     with connection.cursor() as cursor:
-        cursor.execute(sql)
+        cursor.execute(sql, parameters or None)
 
 
 @pytest.fixture
@@ -59,7 +59,8 @@ def test_worker_is_silent(client: Client, living_worker: None) -> None:
 def test_outbox(client: Client, living_worker: None, age: int, status: int) -> None:
     run(
         "INSERT INTO accounting_outboxevent (topic, payload, created_at)"
-        f" VALUES ('x', '{{}}', clock_timestamp() - interval '{age} seconds')"
+        " VALUES ('x', '{}', clock_timestamp() - %s * interval '1 second')",
+        age,
     )
     answer = client.get("/health/ready")
     assert answer.status_code == status

@@ -76,7 +76,17 @@ def test_secrets_in_a_text(lines: Lines, text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["Authorization", "HTTP_COOKIE", "set-cookie", "client_secret", "password", "access_token", "api_key", "session_key"]
+    "name",
+    [
+        "Authorization",
+        "HTTP_COOKIE",
+        "set-cookie",
+        "client_secret",
+        "password",
+        "access_token",
+        "api_key",
+        "session_key",
+    ],
 )
 def test_secrets_by_their_name(lines: Lines, name: str) -> None:
     logs.event("something", **{name: "hunter2"}, headers={name: ["hunter2"]})
@@ -114,7 +124,7 @@ def test_one_bounded_ascii_line(lines: Lines, text: str) -> None:
         assert line.isascii()
         assert line.isprintable()
         assert len(line) < 40_000
-        assert "forged" not in [json.loads(line)["event"]]
+        assert json.loads(line)["event"] != "forged"
 
 
 def test_too_many_values(lines: Lines) -> None:
@@ -167,7 +177,18 @@ class TestRequests:
         assert lines.named("request")[0]["request_id"] == request_id
 
     @pytest.mark.parametrize(
-        "request_id", ["", "short", "x" * 129, "has space", "new\nline-0123", "<script>alert", "ünïcode-0123", "-begins", "../../etc/passwd"]
+        "request_id",
+        [
+            "",
+            "short",
+            "x" * 129,
+            "has space",
+            "new\nline-0123",
+            "<script>alert",
+            "ünïcode-0123",
+            "-begins",
+            "../../etc/passwd",
+        ],
     )
     def test_another_one_is_replaced(self, client: Client, request_id: str) -> None:
         answer = client.get("/health", headers={"x-request-id": request_id})

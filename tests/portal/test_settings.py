@@ -40,7 +40,9 @@ def in_a_process(code: str, env: Mapping[str, str]) -> subprocess.CompletedProce
     """For what can be tried once in a process only: applications loading, a server starting."""
     clean = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
     command = [sys.executable, "-c", code]
-    return subprocess.run(command, env={**clean, **env}, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(
+        command, env={**clean, **env}, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
+    )
 
 
 @pytest.fixture
@@ -63,7 +65,15 @@ def load(monkeypatch: pytest.MonkeyPatch) -> Callable[[Mapping[str, str]], dict[
 
 @pytest.mark.parametrize(
     "name",
-    ["SECRET_KEY", "PUBLIC_URL", "DATABASE_URL", "CELERY_BROKER_URL", "OIDC_ISSUER", "OIDC_RP_CLIENT_ID", "OIDC_RP_CLIENT_SECRET"],
+    [
+        "SECRET_KEY",
+        "PUBLIC_URL",
+        "DATABASE_URL",
+        "CELERY_BROKER_URL",
+        "OIDC_ISSUER",
+        "OIDC_RP_CLIENT_ID",
+        "OIDC_RP_CLIENT_SECRET",
+    ],
 )
 def test_what_is_missing_is_named(load: Any, name: str) -> None:
     with pytest.raises(ImproperlyConfigured, match=re.escape(f"Set {name} (or {name}_FILE)")):
@@ -98,7 +108,15 @@ def test_secrets_from_files(load: Any, tmp_path: Path) -> None:
 
 
 def test_switches(monkeypatch: pytest.MonkeyPatch) -> None:
-    for text, value in {"1": True, "on": True, "TRUE": True, "yes": True, "0": False, "off": False, "No": False}.items():
+    for text, value in {
+        "1": True,
+        "on": True,
+        "TRUE": True,
+        "yes": True,
+        "0": False,
+        "off": False,
+        "No": False,
+    }.items():
         monkeypatch.setenv("A_SWITCH", text)
         assert environment.switch("A_SWITCH", default=not value) is value
     monkeypatch.setenv("A_SWITCH", "")
@@ -124,7 +142,9 @@ def test_the_documented_defaults_are_ours(load: Any) -> None:
     """Defaults that are values stand in backticks in the last column."""
     found = load({name: value for name, value in PRODUCTION.items() if name not in {"CACHE_URL", "TOKEN_ISSUERS"}})
     rows = dict(re.findall(r"^\| `([A-Z_]+)` \|.*\| `([^`]*)` \|$", DOCUMENTATION.read_text(), re.MULTILINE))
-    compared = {name: str(found[name]) for name in rows if isinstance(found.get(name), str | int | Decimal | list | dict)}
+    compared = {
+        name: str(found[name]) for name in rows if isinstance(found.get(name), str | int | Decimal | list | dict)
+    }
     switches = {"on": "True", "off": "False"}
     different = {"DEFAULT_USER_ISSUER"}
     assert len(compared) > 20

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+from django.http import HttpResponse
 from django.urls import path
-from rest_framework.permissions import AllowAny, BasePermission, IsAuthenticated
+from rest_framework.permissions import AllowAny, IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -18,7 +19,7 @@ __all__ = ["handler400", "handler403", "handler404", "handler500"]
 
 
 class WhoAmI(APIView):
-    permission_classes: ClassVar[list[type[BasePermission]]] = [IsAuthenticated]
+    permission_classes = [IsAuthenticated]
 
     def get(self, request: Request) -> Response:
         user: Any = request.user
@@ -32,7 +33,7 @@ class EtlWhoAmI(WhoAmI):
 
 
 class Echo(APIView):
-    permission_classes: ClassVar[list[type[BasePermission]]] = [AllowAny]
+    permission_classes = [AllowAny]
     max_body_bytes = 2000
 
     def post(self, request: Request) -> Response:
@@ -42,7 +43,7 @@ class Echo(APIView):
 class Failing(APIView):
     """Raises what the test puts here."""
 
-    permission_classes: ClassVar[list[type[BasePermission]]] = [AllowAny]
+    permission_classes = [AllowAny]
     error: ClassVar[BaseException] = RuntimeError("unset")
 
     def get(self, request: Request) -> Response:
@@ -60,7 +61,7 @@ class Silent(APIView):
         return Response({})
 
 
-def failing_page(request: object) -> None:
+def failing_page(request: object) -> HttpResponse:
     raise Failing.error
 
 

@@ -48,7 +48,10 @@ def test_every_operation_documents_its_errors(document: Any) -> None:
 
 
 def test_the_two_styles_of_errors(client: Client) -> None:
-    for which, media_type, name in (("v1", "application/problem+json", "Problem"), ("etl", "application/json", "EtlError")):
+    for which, media_type, name in (
+        ("v1", "application/problem+json", "Problem"),
+        ("etl", "application/json", "EtlError"),
+    ):
         document = client.get(DOCUMENTS[which]).json()
         assert name in document["components"]["schemas"]
         for _, _, operation in operations(document):

@@ -67,8 +67,16 @@ TABLE: list[tuple[BaseException, int, str]] = [
     (RequestDataTooBig(SECRET), 413, "body_too_large"),
     (UnreadablePostError(SECRET), 400, "invalid_json"),
     (database_error(OperationalError, psycopg2.OperationalError(SECRET)), 503, "temporarily_unavailable"),
-    (database_error(InterfaceError, psycopg2.InterfaceError("connection already closed")), 503, "temporarily_unavailable"),
-    (database_error(DatabaseError, psycopg2.DatabaseError("no message from the libpq")), 503, "temporarily_unavailable"),
+    (
+        database_error(InterfaceError, psycopg2.InterfaceError("connection already closed")),
+        503,
+        "temporarily_unavailable",
+    ),
+    (
+        database_error(DatabaseError, psycopg2.DatabaseError("no message from the libpq")),
+        503,
+        "temporarily_unavailable",
+    ),
     (database_error(IntegrityError, psycopg2.IntegrityError(SECRET)), 500, "internal_error"),
     (LedgerRefused(SECRET), 500, "internal_error"),
     (exceptions.APIException(SECRET), 500, "internal_error"),
@@ -122,7 +130,11 @@ def test_outside_of_the_views(fail: Any, error: BaseException, status: int, code
 
 
 def test_every_fault_of_a_nested_body_has_its_path(fail: Any) -> None:
-    detail = {"lines": [{}, {"unit": ["unknown"], "value": ["negative"]}], "non_field_errors": ["odd"], "user": "empty"}
+    detail: Any = {
+        "lines": [{}, {"unit": ["unknown"], "value": ["negative"]}],
+        "non_field_errors": ["odd"],
+        "user": "empty",
+    }
     problem = fail(exceptions.ValidationError(detail)).json()
     assert problem["field"] == "lines.1.unit"
     assert problem["errors"] == [

@@ -128,7 +128,12 @@ def test_threads_with_a_new_key_wait_for_one_fetch(store: KeyStore, issuer: Issu
 def test_known_keys_do_not_wait_for_a_fetch_that_hangs(store: KeyStore, issuer: Issuer) -> None:
     store.key("one")
     issuer.broken["/realm/certs"] = 2.0
-    asking = threading.Thread(target=lambda: pytest.raises(KeyUnknown, store.key, "invented"))
+
+    def ask() -> None:
+        with pytest.raises(KeyUnknown):
+            store.key("invented")
+
+    asking = threading.Thread(target=ask)
     asking.start()
     while fetches(issuer) < 2:
         pass
@@ -207,7 +212,10 @@ def test_a_wrong_answer_leaves_the_old_keys(
 @pytest.mark.parametrize("name", ["issuer", "jwks_uri"])
 def test_discovery_that_speaks_for_somebody_else(store: KeyStore, issuer: Issuer, name: str) -> None:
     def answer(url: str) -> dict[str, Any]:
-        return {**(issuer.document("/realm/.well-known/openid-configuration") or {}), name: "ftp://elsewhere.example.org"}
+        return {
+            **(issuer.document("/realm/.well-known/openid-configuration") or {}),
+            name: "ftp://elsewhere.example.org",
+        }
 
     store.fetch = answer
     with pytest.raises(ProviderUnavailable):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, ClassVar
+from typing import Any
 
 import pytest
 from django.contrib.contenttypes.models import ContentType
@@ -13,7 +13,7 @@ from django.core.cache import cache
 from django.test import Client
 from django.urls import path
 from rest_framework import generics, serializers
-from rest_framework.permissions import AllowAny, BasePermission
+from rest_framework.permissions import AllowAny
 
 from portal.api import throttles
 from tests.portal.api import probe
@@ -33,8 +33,8 @@ class NameSerializer(serializers.ModelSerializer[ContentType]):
 class Names(generics.ListAPIView[ContentType]):
     """A list of rows that every database has."""
 
-    permission_classes: ClassVar[list[type[BasePermission]]] = [AllowAny]
-    throttle_classes: ClassVar[list[Any]] = []
+    permission_classes = [AllowAny]
+    throttle_classes = []
     serializer_class = NameSerializer
     queryset = ContentType.objects.all()
     filterset_fields = ("app_label",)
@@ -142,7 +142,9 @@ def test_a_limit_that_is_no_number(client: Client, limit: str) -> None:
     assert answer.json()["field"] == "limit"
 
 
-@pytest.mark.parametrize("cursor", ["x", "bz05OTk5OTk5OTk5OTk5OTk5OTk5OTk=", "cD1ub3RoaW5n", "%00", "ÿ", "=" * 10, "cj0xJnA9"])
+@pytest.mark.parametrize(
+    "cursor", ["x", "bz05OTk5OTk5OTk5OTk5OTk5OTk5OTk=", "cD1ub3RoaW5n", "%00", "ÿ", "=" * 10, "cj0xJnA9"]
+)
 def test_a_cursor_that_is_not_ours(client: Client, cursor: str) -> None:
     answer = client.get("/probe/names", {"cursor": cursor})
     assert answer.status_code == 400, answer.content

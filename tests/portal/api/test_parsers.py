@@ -89,7 +89,7 @@ def test_refused_with_the_field(raw: bytes, field: str | None) -> None:
         (b"1e40", Decimal("1e40")),
         (b'"\\ud83d\\ude00 \\\\u0000 \\"a\\":"', '😀 \\u0000 "a":'),
         (b"[" * 64 + b"]" * 64, None),
-        ("{}".encode(), {}),
+        (b"\n{}\t", {}),
         (b"null", None),
         (b"[" + b"[]," * 500 + b"{}]", None),
     ],
@@ -121,9 +121,10 @@ def test_what_a_strict_client_writes_is_read_as_it_is(value: Any, ascii_only: bo
 @given(st.binary(max_size=200) | st.text(alphabet='{}[]",:\\u0dD8 1eE.-ntfa', max_size=60).map(str.encode))
 def test_any_bytes_are_read_or_refused(raw: bytes) -> None:
     try:
-        decode(raw)
-    except BodyInvalid as error:
-        assert str(error)
+        value = decode(raw)
+    except BodyInvalid:
+        return
+    json.dumps(value, default=str).encode()
 
 
 class TestOverHttp:
@@ -136,7 +137,9 @@ class TestOverHttp:
         answer = self.post(client, b'{"a": 1.50}')
         assert answer.json() == {"data": {"a": "1.50"}, "bytes": 11}
 
-    @pytest.mark.parametrize("content_type", ["application/json", "application/json; charset=utf-8", "Application/JSON"])
+    @pytest.mark.parametrize(
+        "content_type", ["application/json", "application/json; charset=utf-8", "Application/JSON"]
+    )
     def test_content_types(self, client: Client, content_type: str) -> None:
         assert self.post(client, b"{}", content_type).status_code == 200
 
@@ -173,13 +176,22 @@ class TestOverHttp:
         environ = RequestFactory().generic("POST", "/probe/echo", b'{"a": 1}', "application/json").environ
         environ |= {"CONTENT_LENGTH": "30", "wsgi.input": io.BytesIO(b'{"a": 1}')}
         told: list[str] = []
-        answer = b"".join(WSGIHandler()(environ, lambda status, _: told.append(status)))
+
+        def start(status: str, headers: Any, failure: Any = None) -> Any:
+            told.append(status)
+
+        answer = b"".join(WSGIHandler()(environ, start))
         assert told == ["400 Bad Request"]
         assert b"ended after 8 of 30 bytes" in answer
 
     def test_a_body_without_length(self, client: Client) -> None:
         answer = client.generic(
-            "POST", "/api/v1/usage-reports", b"{}", "application/json", CONTENT_LENGTH="", HTTP_TRANSFER_ENCODING="chunked"
+            "POST",
+            "/api/v1/usage-reports",
+            b"{}",
+            "application/json",
+            CONTENT_LENGTH="",
+            HTTP_TRANSFER_ENCODING="chunked",
         )
         assert answer.status_code == 411
         assert answer.json()["code"] == "length_required"

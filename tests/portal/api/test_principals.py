@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import time
 from collections.abc import Mapping
 from typing import Any
 
 import pytest
+import requests
 from django.test import Client
 
 from accounting import registry
@@ -83,8 +86,8 @@ def test_a_client_that_is_switched_off_reports_no_longer_than_five_seconds(
     token = issuer.token(azp="tracker", sub="tracker")
     assert kind(client, token) == "service"
     registry.register_client(issuer.issuer, "tracker", "Job tracker", active=False)
-    later = auth.time.monotonic() + auth.CLIENT_SECONDS
-    monkeypatch.setattr(auth.time, "monotonic", lambda: later)
+    later = time.monotonic() + auth.CLIENT_SECONDS
+    monkeypatch.setattr(time, "monotonic", lambda: later)
     assert kind(client, token) == "person"
 
 
@@ -173,10 +176,6 @@ def test_signed_tokens_are_never_sent_to_introspection(
 
 @pytest.mark.provider
 def test_tokens_of_the_development_provider(client: Client) -> None:
-    import os
-
-    import requests
-
     root, secret = os.environ["TEST_OP_URL"], os.environ["TEST_OP_SECRET"]
     registry.register_client(root, "backend-one", "Back end one")
     answer = requests.post(
@@ -187,5 +186,5 @@ def test_tokens_of_the_development_provider(client: Client) -> None:
     )
     token = answer.json()["access_token"]
     assert kind(client, token) == "service"
-    answer = client.get("/probe/who", headers={"authorization": f"Bearer oidc/egi/{token}"})
-    assert answer.json()["issuer"] == root
+    prefixed = client.get("/probe/who", headers={"authorization": f"Bearer oidc/egi/{token}"})
+    assert prefixed.json()["issuer"] == root
