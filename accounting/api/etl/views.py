@@ -12,7 +12,7 @@ from rest_framework.views import APIView
 
 from accounting import organisations, queries, registry, usage
 from accounting.api.etl import faults, reading, schema
-from accounting.api.etl.permissions import HasToken, IsPerson, IsService
+from accounting.api.permissions import OnlyPeople, OnlyServices, PeopleAndServices, service_of
 from accounting.credits import to_number
 from accounting.principals import PersonPrincipal, Principal, ServicePrincipal
 from accounting.reports import UsageReport
@@ -29,12 +29,12 @@ class ETLView(APIView):
 class ReportView(ETLView):
     """Books one report. The stored answer goes out byte for byte, with 201 the first time and every other time."""
 
-    permission_classes = [IsService]
+    permission_classes = [OnlyServices]
     http_method_names = ["post"]
 
     def book(self, request: Request, read: Callable[[Any, str], UsageReport]) -> HttpResponse:
         """:raises DomainError: the report is malformed, or cannot be booked and is kept."""
-        client = cast(ServicePrincipal, request.user)
+        client = service_of(request)
         report = read(request.data, request.body.decode())
         outcome = usage.ingest(client, [report], on_reuse="replay")[0]
         if outcome.error is not None:
@@ -61,7 +61,7 @@ class AddedValueView(ReportView):
 class UserView(ETLView):
     """The pre-check of a back end: what its user can spend, in the organisation that would pay."""
 
-    permission_classes = [IsPerson]
+    permission_classes = [OnlyPeople]
     http_method_names = ["get", "head"]
 
     @schema.user
@@ -74,7 +74,7 @@ class UserView(ETLView):
 
 
 class PermissionsView(ETLView):
-    permission_classes = [HasToken]
+    permission_classes = [PeopleAndServices]
     http_method_names = ["get", "head"]
 
     @schema.permissions
@@ -97,11 +97,11 @@ def may_execute(principal: Principal) -> bool:
 class ValidateAuthView(ETLView):
     """Any 2xx means "this client may report usage"; the body helps whoever sets a back end up."""
 
-    permission_classes = [IsService]
+    permission_classes = [OnlyServices]
     http_method_names = ["get", "head"]
 
     @schema.validate_auth
     def get(self, request: Request) -> Response:
-        client = cast(ServicePrincipal, request.user)
+        client = service_of(request)
         body = {"status": "ok", "clientId": client.client_id, "sources": registry.sources_of(client.client)}
         return Response(body, headers=_PRIVATE)
