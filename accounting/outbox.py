@@ -81,6 +81,11 @@ def _tell(person: int, kind: str, cause: str, payload: dict[str, Any]) -> None:
     )
 
 
+def mark_read(person: int, kind: str) -> None:
+    """The person has seen what they were told of this kind so far."""
+    Notice.objects.filter(person_id=person, kind=kind, read_at__isnull=True).update(read_at=Now())
+
+
 _HANDLERS: dict[str, Callable[[dict[str, Any]], None]] = {
     "organisation_refused": _tell_refused,
     "credits_exhausted": _tell_exhausted,

@@ -98,6 +98,7 @@ def answer(request: HttpRequest, fault: Fault) -> HttpResponse:
 def _page(request: HttpRequest, fault: Fault) -> HttpResponse:
     name = f"{fault.status}.html" if fault.status in {403, 404} else "400.html" if fault.status < 500 else "500.html"
     context = {"fault": fault, "title": fault.titled(), "request_id": logs.current_request_id()}
+    context |= {"site": settings.SITE_TITLE, "request": request}
     # Who is signed in is a question to the database: not to be asked when that is what failed.
     known = request if fault.status in {403, 404} else None
     text = loader.render_to_string(name, context, known)

@@ -14,7 +14,9 @@ SOON = timedelta(days=14)
 """A grant that expires within this is pointed out."""
 NOTICE_AGE = timedelta(days=14)
 LAST_JOBS = 8
-MOST_NOTICES = 3
+MOST_NOTICES = 50
+REFUSED = "organisation_refused"
+"""The kind of notice that says that an organisation named by a job did not pay."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,18 +44,24 @@ class Month:
 
 @dataclass(frozen=True, slots=True)
 class Notice:
+    """`dismiss` is the kind to mark as read when the person closes it; empty when it cannot be closed."""
+
     tone: str
     title: str
     text: str
     href: str
     action: str
+    dismiss: str
 
 
 @dataclass(frozen=True, slots=True)
 class Dashboard:
-    """`expiry` is the grant that expires next; `granted_left` the sum over the grants, before what is owed."""
+    """`spendable` is never negative: what is owed is shown as such. `expiry` is the grant that expires next,
+    `granted_left` the sum over the grants, before what is owed.
+    """
 
     balance: queries.Balance
+    spendable: int
     month: Month
     grants: tuple[GrantRow, ...]
     granted_left: int
@@ -69,6 +77,7 @@ def page_of(user: User, organisation: int) -> Dashboard:
     jobs = queries.jobs(organisations=[organisation]).order_by("-reported_at", "-pk")
     return Dashboard(
         balance=balance,
+        spendable=max(balance.spendable, 0),
         month=_month(organisation, balance.as_of),
         grants=grants,
         granted_left=sum(grant.remaining for grant in grants),
@@ -133,31 +142,34 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def _notices(person: int, balance: queries.Balance) -> tuple[Notice, ...]:
-    found = [_debt(balance)] if balance.debt else []
-    found += [
-        _refused(notice.facts)
-        for notice in queries.notices(person, limit=MOST_NOTICES, unread_only=True)
-        if notice.kind == "organisation_refused" and balance.as_of - notice.created_at < NOTICE_AGE
-    ]
-    return tuple(found)
+    """What the person should know: a debt, and each organisation that a job of theirs named in vain."""
+    refusals: dict[object, list[Mapping[str, object]]] = {}
+    for notice in queries.notices(person, limit=MOST_NOTICES, unread_only=True):
+        if notice.kind == REFUSED and balance.as_of - notice.created_at < NOTICE_AGE:
+            refusals.setdefault(notice.facts.get("requested"), []).append(notice.facts)
+    debt = [_debt()] if balance.debt else []
+    return (*debt, *(_refused(facts) for facts in refusals.values()))
 
 
-def _debt(balance: queries.Balance) -> Notice:
+def _debt() -> Notice:
     return Notice(
         tone="bad",
         title="The credits are used up",
         text="Work that was done is never refused, so part of it is not covered yet. The next credits pay that first.",
         href="",
         action="",
+        dismiss="",
     )
 
 
-def _refused(facts: Mapping[str, object]) -> Notice:
-    job, source = str(facts.get("job", "")), str(facts.get("source", ""))
+def _refused(facts: Sequence[Mapping[str, object]]) -> Notice:
+    job, source = str(facts[0].get("job", "")), str(facts[0].get("source", ""))
+    jobs = "A job of yours" if len(facts) == 1 else f"{len(facts)} jobs of yours"
     return Notice(
         tone="warn",
-        title=f"Your job {job} named organisation {facts.get('requested')}, but you are not a member of it",
+        title=f"{jobs} named organisation {facts[0].get('requested')}, but you are not a member of it",
         text="So the organisation you had chosen paid. Ask an owner of the other one to add you, or do not name it.",
         href=job_path(source, job) if source else "",
-        action="See the job",
+        action="See the job" if len(facts) == 1 else "See the latest",
+        dismiss=REFUSED,
     )

@@ -45,7 +45,6 @@ class SignedIn:
 class Frame:
     """`here` is this page's path with its query, for forms that come back to it."""
 
-    site: str
     theme: str
     credit_euro: str
     here: str
@@ -57,8 +56,8 @@ class Frame:
 
 
 def processor(request: HttpRequest) -> dict[str, object]:
-    """Context processor: the frame, looked up only by a template that shows it."""
-    return {"frame": SimpleLazyObject(lambda: frame_of(request))}
+    """Context processor: the name of the site, and the frame, looked up only by a template that shows it."""
+    return {"site": settings.SITE_TITLE, "frame": SimpleLazyObject(lambda: frame_of(request))}
 
 
 def frame_of(request: HttpRequest) -> Frame:
@@ -75,7 +74,6 @@ def _build(request: HttpRequest) -> Frame:
     choices = _choices(user) if isinstance(user, User) else ()
     theme = request.COOKIES.get(THEME_COOKIE, "")
     return Frame(
-        site=settings.SITE_TITLE,
         theme=theme if theme in THEMES else "system",
         credit_euro=f"{settings.CREDIT_EURO:f}",
         here=request.get_full_path(),

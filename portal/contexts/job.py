@@ -13,7 +13,7 @@ from urllib.parse import urlencode
 from accounting import receipts
 from accounting.answers import trim
 from accounting.credits import to_text
-from portal.contexts.jobs import job_path, receipt_path
+from portal.contexts.jobs import job_path, receipt_path, title_of
 from portal.models import User
 
 if TYPE_CHECKING:
@@ -110,7 +110,6 @@ class JobPage:
     """`refused` says which organisation was named in vain; `outstanding` is what no grant covers yet."""
 
     title: str
-    named: bool
     job_id: str
     source: str
     backend: str
@@ -137,8 +136,7 @@ def page_of(job: Job, others: Sequence[Job], viewer: User) -> JobPage:
     booked = receipts.of_job(job.pk)
     standing = [receipt for receipt in booked if not receipt.reversal]
     return JobPage(
-        title=job.title or job.job_id,
-        named=bool(job.title),
+        title=title_of(job),
         job_id=job.job_id,
         source=job.source.source_id,
         backend=job.source.backend.name,

@@ -31,11 +31,10 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class JobRow:
-    """`named`: the title is the person's own and not the id again. `cost` is micro-credits."""
+    """`cost` is micro-credits."""
 
     href: str
     title: str
-    named: bool
     job_id: str
     kind: str
     backend: str
@@ -102,8 +101,7 @@ def _written(job_id: str) -> str:
 def row_of(job: Job) -> JobRow:
     return JobRow(
         href=job_path(job.source.source_id, job.job_id),
-        title=job.title or job.job_id,
-        named=bool(job.title),
+        title=title_of(job),
         job_id=job.job_id,
         kind="Synchronous" if job.kind == "sync" else "Batch",
         backend=job.source.backend.name,
@@ -111,6 +109,12 @@ def row_of(job: Job) -> JobRow:
         reported_at=job.reported_at,
         cost=job.cost_compute + job.cost_added_value,
     )
+
+
+def title_of(job: Job) -> str:
+    """What to call the job; some clients write the id into the title, where it only stands in the way."""
+    title = job.title.replace(job.job_id, "").strip(" '\"")
+    return title or ("Synchronous request" if job.kind == "sync" else "Batch job")
 
 
 def read(query: Any) -> Wanted:

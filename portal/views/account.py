@@ -8,11 +8,12 @@ from django.conf import settings
 from django.core.exceptions import BadRequest
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
+from django.urls import reverse
 from django.views.decorators.http import require_GET, require_POST
 
-from accounting import organisations
+from accounting import organisations, outbox
 from accounting.errors import NotFound
-from portal.contexts import frame
+from portal.contexts import dashboard, frame
 from portal.contexts import profile as profiles
 from portal.views.access import signed_in, user_of
 from portal.views.sign_in import safe_path
@@ -53,6 +54,16 @@ def switch_organisation(request: HttpRequest) -> HttpResponse:
     except NotFound:
         raise Http404 from None
     return HttpResponseRedirect(safe_path(request.POST.get("next", "")))
+
+
+@require_POST
+@signed_in
+def close_notices(request: HttpRequest) -> HttpResponse:
+    """Show no more what the person was told of one kind until now."""
+    if request.POST.get("kind") != dashboard.REFUSED:
+        raise BadRequest("kind must be that of a notice which can be closed")
+    outbox.mark_read(user_of(request).person_id, dashboard.REFUSED)
+    return HttpResponseRedirect(reverse("dashboard"))
 
 
 @require_GET

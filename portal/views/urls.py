@@ -16,6 +16,7 @@ urlpatterns = [
     path("signed-out/", sign_in.signed_out, name="signed-out"),
     path("theme/", account.choose_theme, name="theme"),
     path("organisation/switch/", account.switch_organisation, name="switch-organisation"),
+    path("notices/seen/", account.close_notices, name="notices-seen"),
     path("dashboard/", pages.dashboard, name="dashboard"),
     path("jobs/", jobs.job_list, name="jobs"),
     # Sources contain slashes, so the last part is the job; a slash in a job id is written %2F.

@@ -131,6 +131,11 @@ class TestDashboard:
         assert "but you are not a member of it" in page
         assert 'href="/jobs/cdse/j-2611201b77aa90"' in page
 
+    def test_what_was_told_can_be_closed(self, alice: Client) -> None:
+        assert alice.post("/notices/seen/", {"kind": "credits_exhausted"}).status_code == 400
+        assert alice.post("/notices/seen/", {"kind": "organisation_refused"})["Location"] == "/dashboard/"
+        assert "you are not a member" not in alice.get("/dashboard/").content.decode()
+
     def test_without_credits_and_jobs_it_says_what_to_do_next(self, db: None) -> None:
         page = text_of(sign_in("new@egi.eu").get("/dashboard/"))
 
@@ -144,7 +149,8 @@ class TestDashboard:
 
         assert "Not covered 5.76" in page
         assert "The credits are used up" in page
-        assert "Spendable now \N{MINUS SIGN}5.76" in page
+        assert "Spendable now 0.00" in page
+        assert "No credits left" in page
 
     def test_switching_shows_the_other_wallet_and_comes_back(self, alice: Client, scene: scenes.Scene) -> None:
         response = alice.post("/organisation/switch/", {"organisation": scene.home, "next": "/dashboard/?x=1"})
@@ -284,6 +290,23 @@ class TestJob:
         assert response.status_code == 200
         assert "<script>alert" not in response.content.decode()
         assert "<script>" not in text_of(response)
+
+    @pytest.mark.parametrize(
+        ("title", "kind", "shown"),
+        [
+            ("Synchronous processing request 'j-1'", "sync", "Synchronous processing request"),
+            ("j-1", "batch", "Batch job"),
+            (None, "sync", "Synchronous request"),
+            ("My map", "batch", "My map"),
+        ],
+    )
+    def test_a_title_that_repeats_the_id_is_cut(
+        self, federation: Federation, title: str | None, kind: str, shown: str
+    ) -> None:
+        usage.ingest(federation.client, [federation.report(job_title=title, kind=kind)], on_reuse="refuse")
+        page = sign_in(federation.alice.sub).get("/jobs/").content.decode()
+
+        assert f'href="/jobs/TerraScope/MEP/j-1">{shown}</a>' in page
 
     def test_a_job_that_two_wallets_paid_for_shows_each(self, federation: Federation) -> None:
         home, lab = federation.alice.personal_organisation, federation.lab

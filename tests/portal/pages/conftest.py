@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 from django.core.cache import cache
 from django.db import connection
+from django.test import override_settings
 from playwright.sync_api import Browser, BrowserContext, Page
 from pytest_django.live_server_helper import LiveServer
 
 from devtools.processes import free_ports
-from devtools.provider import ProviderAdmin
+from devtools.provider import Provider, ProviderAdmin
 from portal import provider
 from tests.conftest import empty_database
 from tests.portal import scene as scenes
@@ -36,15 +37,18 @@ def browser_type_launch_args() -> dict[str, Any]:
 
 
 @pytest.fixture(scope="package")
-def site(django_db_setup: None, django_db_blocker: Any) -> Iterator[Site]:
+def site(
+    django_db_setup: None, django_db_blocker: Any, own_provider: Provider, sign_in_settings: dict[str, str]
+) -> Iterator[Site]:
     """The pages on a port of their own, with committed rows; all of it is gone afterwards."""
     provider.forget()
     cache.clear()
-    ProviderAdmin(os.environ["TEST_OP_ROOT"]).clear_faults()
-    with django_db_blocker.unblock():
+    admin = ProviderAdmin(own_provider.root)
+    admin.clear_faults()
+    with django_db_blocker.unblock(), override_settings(**sign_in_settings):
         server = LiveServer(f"127.0.0.1:{free_ports(1)[0]}")
         try:
-            yield Site(server.url, scenes.furnish(os.environ["OIDC_ISSUER"]))
+            yield Site(server.url, scenes.furnish(own_provider.issuer), admin)
         finally:
             server.stop()
             _disconnect_others()

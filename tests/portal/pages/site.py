@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
@@ -10,6 +9,7 @@ from urllib.parse import urlsplit
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import ConsoleMessage, Error, Page, Request
 
+from devtools.provider import ProviderAdmin
 from tests.portal.scene import Scene
 
 PHONE: dict[str, Any] = {"viewport": {"width": 360, "height": 740}, "has_touch": True, "is_mobile": True}
@@ -26,6 +26,7 @@ FAULT_PAGES = ("/nothing", "/jobs/?state=x", "/oidc/callback/?error=access_denie
 class Site:
     url: str
     scene: Scene
+    provider: ProviderAdmin
 
     def sign_in(self, page: Page, login: str) -> None:
         """Through the provider's own page."""
@@ -70,7 +71,3 @@ def overflow(page: Page) -> int:
     """Pixels by which the page is wider than the window."""
     width: int = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
     return width
-
-
-def provider_url() -> str:
-    return os.environ["TEST_OP_ROOT"]

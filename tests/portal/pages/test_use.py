@@ -8,8 +8,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from devtools.provider import ProviderAdmin
-from tests.portal.pages.site import JOB, Site, provider_url
+from tests.portal.pages.site import JOB, Site
 
 pytestmark = [pytest.mark.browser, pytest.mark.provider]
 
@@ -50,8 +49,7 @@ def test_giving_up_and_a_provider_gone_wrong(site: Site, stranger: Page) -> None
     stranger.get_by_role("button", name="Cancel").click()
     expect(stranger.get_by_role("heading", name="You cancelled the sign-in")).to_be_visible()
 
-    admin = ProviderAdmin(provider_url())
-    admin.set_fault("token", "wrong_audience", times=1)
+    site.provider.set_fault("token", "wrong_audience", times=1)
     stranger.get_by_role("link", name="Sign in again").click()
     stranger.get_by_label("User").fill("alice")
     stranger.get_by_role("button", name="Sign in", exact=True).click()
