@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from django.core.cache import cache
 
 from accounting import registry, tariffs
 from accounting.tariffs import RuleSpec
@@ -33,13 +34,20 @@ def provider() -> Iterator[Issuer]:
 
 
 @pytest.fixture
-def accepted(provider: Issuer, settings: Any) -> Issuer:
+def accepted(provider: Issuer, settings: Any) -> Iterator[Issuer]:
     """The issuer whose tokens the settings accept, under the id `egi`."""
     settings.TOKEN_ISSUERS = [{"id": "egi", "issuer": ISSUER, "jwks_uri": f"{provider.issuer}/certs"}]
+    forget_callers()
+    yield provider
+    forget_callers()
+
+
+def forget_callers() -> None:
+    """Keys, tokens and clients are remembered by the issuer's name, and other tests' issuers have the same one."""
+    cache.clear()
     tokens._stores.clear()
     tokens._remembered.clear()
     auth._clients.clear()
-    return provider
 
 
 Sign = Callable[..., str]

@@ -23,8 +23,7 @@ from accounting import queries, registry, tariffs
 from accounting.models import Transaction
 from devtools.processes import free_ports
 from devtools.provider import Provider, ProviderAdmin, device_client, service_client
-from portal.api import auth, tokens
-from tests.accounting.api.etl.conftest import MORE_RATES, STARTS_AT, Sign, open_more_sources
+from tests.accounting.api.etl.conftest import MORE_RATES, STARTS_AT, Sign, forget_callers, open_more_sources
 from tests.accounting.api.etl.wire import COST, KEY, METRICS, added_value, resources
 from tests.conftest import Federation
 
@@ -192,9 +191,7 @@ def sign_in(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Pro
 def issuer(sign_in: tuple[str, ProviderAdmin], committed_federation: Federation, settings: Any) -> str:
     """The provider is accepted, its client registered with a source whose users it knows."""
     settings.TOKEN_ISSUERS = [{"id": "egi", "issuer": sign_in[0], "audiences": ["urn:openeo:credits"]}]
-    tokens._stores.clear()
-    tokens._remembered.clear()
-    auth._clients.clear()
+    forget_callers()
     backend = registry.register_backend("real", "Real", registry.register_provider("real", "Real"))
     registry.register_source("real-source", backend, sign_in[0])
     tariffs.publish("real-source", "Rates", MORE_RATES, starts_at=STARTS_AT)
