@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -122,7 +123,8 @@ def main() -> int:
     if "TEST_OP_ROOT" not in os.environ:
         print("Run `make shots`: it starts the services that this needs.", file=sys.stderr)
         return 2
-    SHOTS.mkdir(parents=True, exist_ok=True)
+    shutil.rmtree(SHOTS, ignore_errors=True)
+    SHOTS.mkdir(parents=True)
     tell_provider()
     with running_portal() as url, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=os.environ["CHROMIUM"], args=ARGUMENTS)
