@@ -24,6 +24,7 @@ class Kept:
     client: ServicePrincipal
     report: UsageReport
     status: str
+    mismatch: bool
 
 
 def keep(client: int, report: UsageReport, error: DomainError) -> None:
@@ -70,7 +71,8 @@ def lock(pk: int) -> Kept:
         row.client_id, row.client.issuer, row.client.client_id, row.client.subject, row.client.name
     )
     report = msgspec.convert(row.body, UsageReport, strict=False)
-    return Kept(row.pk, client, replace(report, raw=row.raw), row.status)
+    mismatch = row.category == QuarantinedReport.Category.MISMATCH
+    return Kept(row.pk, client, replace(report, raw=row.raw), row.status, mismatch)
 
 
 def resolve(pk: int, report: int | None) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import partial
@@ -244,13 +244,17 @@ def _check_lines(report: UsageReport) -> None:
 def replay(pk: int) -> Outcome:
     """Books a quarantined report as if it came now. Idempotent: a booked one stays booked once.
 
+    A mismatch (same key, other content) is charged besides what its key was charged for, under a key of its own:
+    whoever replays one by its id has decided that both are owed (contract 1.6).
+
     :raises NotFound: no such report.
     """
     with transaction.atomic():
         kept = quarantine.lock(pk)
         if kept.status != "open":
             return Outcome("replayed")
-        outcome = ingest(kept.client, [kept.report], on_reuse="replay", keep=False)[0]
+        report = replace(kept.report, key=f"{kept.report.key}#{pk}") if kept.mismatch else kept.report
+        outcome = ingest(kept.client, [report], on_reuse="replay", keep=False)[0]
         if outcome.error:
             quarantine.count_attempt(pk, outcome.error)
         else:

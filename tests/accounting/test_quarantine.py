@@ -114,14 +114,17 @@ class TestReplay:
         usage.replay(pk)
         assert posted(federation.alice.personal_organisation) == -1_500_000
 
-    def test_of_a_mismatch_charges_nothing_and_closes_it(self, federation: Federation) -> None:
-        """U6: its key belongs to another report for ever."""
+    def test_of_a_mismatch_by_its_id_charges_it_once_besides(self, federation: Federation) -> None:
+        """U6: its key stays with the first report; an operator who replays it has decided that both are owed."""
         first = book(federation)
         ingest(federation.client, federation.report(job_id="j-2"))
         pk = QuarantinedReport.objects.get(category="mismatch").pk
-        assert usage.replay(pk).transaction == first.transaction
+        outcome = usage.replay(pk)
+        assert outcome.status == "booked"
+        assert outcome.transaction not in (None, first.transaction)
+        usage.replay(pk)
         assert QuarantinedReport.objects.get().status == "replayed"
-        assert posted(federation.alice.personal_organisation) == -GOLDEN
+        assert posted(federation.alice.personal_organisation) == -2 * GOLDEN
 
     def test_of_an_execution_reported_under_another_key_meanwhile_stays_open(self, federation: Federation) -> None:
         pk = kept(federation, endpoint="usage-reports")
