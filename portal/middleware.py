@@ -78,7 +78,12 @@ class Transport:
             # The body of such a request would be taken for empty.
             return errors.answer(request, Fault(411, "length_required", "Send the body with a Content-Length."))
         response = self.get_response(request)
-        response["Permissions-Policy"] = settings.PERMISSIONS_POLICY
+        if surfaces.is_for_programs(request):
+            # An answer is data: nothing in it may run or be kept, should somebody open it in a browser.
+            response.headers.setdefault("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+            response.headers.setdefault("Cache-Control", "no-store")
+        else:
+            response["Permissions-Policy"] = settings.PERMISSIONS_POLICY
         return response
 
     @staticmethod

@@ -10,6 +10,7 @@ from functools import cache
 from typing import Literal
 
 from django.conf import settings
+from django.http import HttpRequest
 
 Surface = Literal["etl", "problem", "probe", "page"]
 
@@ -37,9 +38,18 @@ def _etl_names(mount: str) -> str:
 def surface_of(path: str) -> Surface:
     """:param path: `request.path_info`"""
     if path.startswith("/api/"):
-        return "problem"
+        return "page" if path.endswith("/docs/") else "problem"
     if path in {"/health", "/health/ready"}:
         return "probe"
     if _etl_pattern(settings.ETL_MOUNT).fullmatch(path):
         return "etl"
     return "page"
+
+
+def is_for_programs(request: HttpRequest) -> bool:
+    """Tell whether the address is one that programs call; decided once for a request."""
+    known: bool | None = getattr(request, "for_programs", None)
+    if known is None:
+        known = surface_of(request.path_info) != "page"
+        request.for_programs = known  # type: ignore[attr-defined]
+    return known

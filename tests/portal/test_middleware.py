@@ -19,7 +19,24 @@ def test_headers(client: Client, path: str) -> None:
     assert answer["X-Frame-Options"] == "DENY"
     assert answer["Referrer-Policy"] == "same-origin"
     assert answer["Cross-Origin-Opener-Policy"] == "same-origin"
-    assert "camera=()" in answer["Permissions-Policy"]
+    assert answer["Content-Security-Policy"].startswith("default-src 'none'")
+    if path != "/health":
+        assert "camera=()" in answer["Permissions-Policy"]
+
+
+@pytest.mark.parametrize("path", MACHINES)
+def test_answers_for_programs_are_inert_and_kept_nowhere(client: Client, path: str) -> None:
+    answer = client.get(path)
+    assert answer["Content-Security-Policy"] == "default-src 'none'; frame-ancestors 'none'"
+    assert answer["Cache-Control"] == "no-store"
+    assert answer["X-Content-Type-Options"] == "nosniff"
+
+
+@pytest.mark.parametrize("path", MACHINES)
+def test_a_browser_that_is_signed_in_changes_nothing_for_programs(client: Client, settings: Any, path: str) -> None:
+    """The page that tries an API out sends the session's cookie along: it neither helps nor breaks the call."""
+    client.cookies[settings.SESSION_COOKIE_NAME] = "a" * 32
+    assert client.get(path).status_code in {401, 405}
 
 
 def test_content_security_policy(client: Client, settings: Any) -> None:

@@ -72,6 +72,7 @@ urlpatterns = [
     path("probe/fail", Failing.as_view()),
     path("probe/fail-etl", FailingEtl.as_view()),
     path("probe/silent", Silent.as_view()),
+    path("api/v1/probe/echo", Echo.as_view()),
     path("api/v1/probe/page", failing_page),
     path("probe/page", failing_page),
     *portal_urls,
