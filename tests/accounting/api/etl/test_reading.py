@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from jsonschema_rs import Draft202012Validator
 
-from accounting.api.etl import faults, reading
-from accounting.errors import InvalidInput
+from accounting.api.etl import faults, fields, reading
+from accounting.errors import IdempotencyKeyReused, InvalidInput
 from accounting.reports import UsageReport
 from portal.api.parsers import BodyInvalid, decode
 from portal.api.schema import document
@@ -131,6 +131,19 @@ def test_every_name_of_accounting_has_one_on_the_wire() -> None:
     assert {name: faults.field_of(name, report) for name in known} == known
     assert faults.field_of("lines[0].unit", added) == "area.unit"
     assert faults.field_of("lines", added) == "area"
+
+
+def test_an_amount_that_no_receipt_can_show() -> None:
+    """The parser lets none through; what counts is that the database is never asked to keep one."""
+    with pytest.raises(InvalidInput, match="at most 60 characters"):
+        fields.quantity(Decimal("0." + "1" * 59), "area.value")
+
+
+def test_an_error_that_keeps_nothing_does_not_say_so() -> None:
+    error = IdempotencyKeyReused("use another key", field="key", original={"id": 7})
+    renamed = faults.in_words_of_the_body(error, read(resources()), kept=False)
+    assert (type(renamed), renamed.detail, renamed.field) == (IdempotencyKeyReused, "use another key", "idempotencyKey")
+    assert renamed.extra == {"original": {"id": 7}}
 
 
 # --- the OpenAPI document -----------------------------------------------------------------------------------------
