@@ -66,7 +66,7 @@ INVARIANTS = (
              FROM accounting_entry e
              LEFT JOIN accounting_transaction t ON t.id = e.transaction_id
              LEFT JOIN accounting_posting p ON p.transaction_id = e.transaction_id AND p.number = e.posting
-            WHERE t.id IS NULL OR p.number IS NULL ORDER BY 1, e.posting LIMIT 1""",
+            WHERE t.id IS NULL OR p.number IS NULL ORDER BY 1, e.posting, e.side LIMIT 1""",
     ),
     Invariant(
         "L5",

@@ -117,3 +117,13 @@ def test_an_event_exists_only_if_the_money_moved(federation: Federation) -> None
     assert not OutboxEvent.objects.exists()
     ingest(federation.client, federation.report("k-2", source="Nowhere"))
     assert not OutboxEvent.objects.exists()
+
+
+def test_what_a_person_has_seen_is_read_of_that_kind_and_of_nobody_else(federation: Federation) -> None:
+    spend(federation, "k-1", 1, organisation=federation.lab)
+    book(federation, "k-2", organisation=4711, lines=())
+    outbox.deliver()
+    outbox.mark_read(federation.alice.pk, "credits_exhausted")
+    unread = [notice.kind for notice in queries.notices(federation.alice.pk, unread_only=True)]
+    assert unread == ["organisation_refused"]
+    assert len(queries.notices(federation.bob.pk, unread_only=True)) == 1
