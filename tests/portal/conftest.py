@@ -7,11 +7,14 @@ from typing import Any
 
 import pytest
 from django.core.cache import cache
+from django.test import Client
 
 from devtools.processes import free_ports
 from devtools.provider import Provider, ProviderAdmin, portal_client
 from devtools.testenv import PEOPLE
 from portal import provider
+from tests.portal import reader
+from tests.portal import scene as scenes
 from tests.portal.visitor import Visitor
 
 SECRET = "a-secret-of-the-test-run"
@@ -56,3 +59,13 @@ def _forget() -> None:
 @pytest.fixture
 def visitor(op: ProviderAdmin, db: None) -> Visitor:
     return Visitor()
+
+
+@pytest.fixture
+def scene(db: None) -> scenes.Scene:
+    return scenes.furnish(reader.ISSUER, jobs=8)
+
+
+@pytest.fixture
+def alice(scene: scenes.Scene) -> Client:
+    return reader.sign_in(scenes.ALICE)

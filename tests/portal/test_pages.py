@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable
-from dataclasses import replace
-from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -17,42 +14,12 @@ from django.test.utils import CaptureQueriesContext
 from pytest_django import DjangoAssertNumQueries
 
 from accounting import credits as amounts
-from accounting import ledger, organisations, queries, usage
-from accounting.rating import UsageLine
-from portal import claims
+from accounting import organisations, queries, usage
 from portal.contexts.jobs import job_path
 from portal.models import User
 from tests.conftest import SOURCE, Federation
 from tests.portal import scene as scenes
-
-ISSUER = "https://aai.example.org/auth/realms/egi"
-GOLDEN = "/jobs/TerraScope/MEP/j-2611209f31c4a7"
-PRIVATE = ["/dashboard/", "/jobs/", GOLDEN, GOLDEN.replace("/jobs/", "/receipts/"), "/profile/"]
-
-
-def sign_in(sub: str, **info: Any) -> Client:
-    client = Client(headers={"host": "127.0.0.1"})
-    client.force_login(claims.store(ISSUER, sub, {"name": sub} | info))
-    return client
-
-
-@pytest.fixture
-def scene(db: None) -> scenes.Scene:
-    return scenes.furnish(ISSUER, jobs=8)
-
-
-@pytest.fixture
-def alice(scene: scenes.Scene) -> Client:
-    return sign_in(scenes.ALICE)
-
-
-def text_of(response: Any) -> str:
-    """What a reader reads: no tags, one space between words."""
-    spaced = re.sub(
-        r"</?(?:t[dhr]|d[tdl]|p|div|h[1-6]|li|a|button|section|caption)\b", r" \g<0>", response.content.decode()
-    )
-    plain = re.sub(r"<[^>]*>", "", spaced)
-    return " ".join(plain.replace("&#x27;", "'").split())
+from tests.portal.reader import GOLDEN, ISSUER, PRIVATE, sign_in, text_of
 
 
 class TestWhoSeesWhat:
@@ -227,117 +194,6 @@ def link(page: str, rel: str) -> str:
     """The address of the link to the next or previous page; empty when there is none."""
     found = re.search(rf'href="([^"]+)"[^>]*rel="{rel}"', page)
     return found[1].replace("&amp;", "&") if found else ""
-
-
-class TestJob:
-    def test_the_charge_can_be_followed_to_the_last_digit(self, alice: Client) -> None:
-        page = text_of(alice.get(GOLDEN))
-
-        for part in (
-            "Cost 7.76",
-            "exactly 7.759775",
-            "5,099 ÷ 3,600 = 1.416388888889 CPU-hours",
-            "1.416388888889 × 1.5 = 2.124583",
-            "13,400,773 ÷ 3,686,400 = 3.635192328559 GB-hours",
-            "3.635192328559 × 1 = 3.635192",
-            "Terrascope rates 2026, version 1",
-            "to VITO, of which 0.106229 is the platform",
-            "ESA Network of Resources, project 4711",
-            "Together 7.759775",
-            "rounded once, half to even",
-        ):
-            assert part in page
-
-    def test_the_receipt_is_the_same_in_json(self, alice: Client) -> None:
-        response = alice.get(GOLDEN.replace("/jobs/", "/receipts/"))
-        document = json.loads(response.content)
-
-        assert response["Content-Type"] == "application/json"
-        assert document["job_id"] == "j-2611209f31c4a7"
-        assert sum(Decimal(one["cost"]) for one in document["receipts"]) == Decimal("7.759775")
-
-    def test_what_nothing_covers_yet_is_shown_and_then_who_paid_it(self, federation: Federation) -> None:
-        usage.ingest(federation.client, [federation.report()], on_reuse="refuse")
-        client = sign_in(federation.alice.sub)
-        assert "Not covered yet 5.759775" in text_of(client.get(f"/jobs/{SOURCE}/j-1"))
-
-        federation.grant(federation.alice.personal_organisation, 100_000_000, "Rescue")
-        page = text_of(client.get(f"/jobs/{SOURCE}/j-1"))
-        assert "Not covered" not in page
-        assert "Rescue" in page
-
-    def test_a_charge_given_back_says_so(self, federation: Federation) -> None:
-        (outcome,) = usage.ingest(federation.client, [federation.report()], on_reuse="refuse")
-        assert outcome.transaction is not None
-        ledger.reverse(outcome.transaction, "failed_job")
-
-        page = text_of(sign_in(federation.alice.sub).get(f"/jobs/{SOURCE}/j-1"))
-        assert "Given back: failed job" in page
-        assert "Nothing had to be paid." in page
-
-    @pytest.mark.parametrize(
-        "job_id",
-        ["a/b", "//", "50%", "%2F", "abc@egi.eu_2024-08-20T10:00:00+00:00", "ü ß", "a?b#c", "..", '"><script>'],
-    )
-    def test_any_job_id_has_an_address(self, federation: Federation, job_id: str) -> None:
-        report = federation.report(job_id=job_id, job_title="<script>alert(1)</script>")
-        usage.ingest(federation.client, [report], on_reuse="refuse")
-        client = sign_in(federation.alice.sub)
-        (href,) = re.findall(r'data-open[^>]*href="([^"]+)"', client.get("/jobs/").content.decode())
-
-        response = client.get(href.replace("&#x27;", "'").replace("&amp;", "&"))
-
-        assert response.status_code == 200
-        assert "<script>alert" not in response.content.decode()
-        assert "<script>" not in text_of(response)
-
-    @pytest.mark.parametrize(
-        ("title", "kind", "shown"),
-        [
-            ("Synchronous processing request 'j-1'", "sync", "Synchronous processing request"),
-            ("j-1", "batch", "Batch job"),
-            (None, "sync", "Synchronous request"),
-            ("My map", "batch", "My map"),
-        ],
-    )
-    def test_a_title_that_repeats_the_id_is_cut(
-        self, federation: Federation, title: str | None, kind: str, shown: str
-    ) -> None:
-        usage.ingest(federation.client, [federation.report(job_title=title, kind=kind)], on_reuse="refuse")
-        page = sign_in(federation.alice.sub).get("/jobs/").content.decode()
-
-        assert f'href="/jobs/TerraScope/MEP/j-1">{shown}</a>' in page
-
-    def test_a_job_that_two_wallets_paid_for_shows_each(self, federation: Federation) -> None:
-        home, lab = federation.alice.personal_organisation, federation.lab
-        reports = [federation.report(key="a"), federation.report(key="b", execution_id="e-2", organisation=lab)]
-        usage.ingest(federation.client, reports, on_reuse="refuse")
-        client = sign_in(federation.alice.sub)
-
-        page = client.get(f"/jobs/{SOURCE}/j-1").content.decode()
-        other = text_of(client.get(f"/jobs/{SOURCE}/j-1?payer={lab}"))
-
-        assert f'href="/jobs/TerraScope/MEP/j-1?payer={lab}"' in page
-        assert "Paid by Geo Lab" in other
-        assert client.get(f"/jobs/{SOURCE}/j-1?payer=x").status_code == 400
-        assert home != lab
-
-    def test_runs_and_added_value_are_told_apart(self, federation: Federation) -> None:
-        area = UsageLine("area", Decimal(4_000_000), "square_meter", "4000000")
-        reports = [
-            federation.report(),
-            federation.report(key="k-2", execution_id="application_2"),
-            replace(federation.report(key="k-3"), endpoint="addedvalue", service="ndvi", lines=(area,)),
-        ]
-        usage.ingest(federation.client, reports, on_reuse="refuse")
-
-        page = text_of(sign_in(federation.alice.sub).get(f"/jobs/{SOURCE}/j-1"))
-
-        assert "Run 1: what it cost and why" in page
-        assert "Run 2: what it cost and why" in page
-        assert "Added value of ndvi" in page
-        assert "4,000,000 ÷ 1,000,000 = 4 km²" in page
-        assert "Free: no rule prices this" in page
 
 
 class TestQueries:

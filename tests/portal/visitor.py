@@ -7,7 +7,7 @@ from typing import cast
 from urllib.parse import parse_qs, urljoin, urlsplit
 
 import requests
-from django.http import HttpResponse
+from django.http import HttpResponse, HttpResponseBase
 from django.test import Client
 
 from portal.models import User
@@ -63,3 +63,13 @@ class Visitor:
     def user(self) -> User | None:
         pk = self.client.session.get("_auth_user_id")
         return User.objects.get(pk=pk) if pk else None
+
+
+def assert_refused(visitor: Visitor, response: HttpResponseBase, status: int) -> None:
+    """Nobody is signed in, and the page says what to do."""
+    page = getattr(response, "content", b"").decode()
+    assert response.status_code == status, page
+    assert "Sign in again" in page
+    assert "Reference" in page
+    assert visitor.user is None
+    assert User.objects.count() == 0

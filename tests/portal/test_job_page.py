@@ -1,0 +1,127 @@
+"""The page of a job: its cost can be followed to the last digit, whatever happened to it since."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import replace
+from decimal import Decimal
+
+import pytest
+from django.test import Client
+
+from accounting import ledger, usage
+from accounting.rating import UsageLine
+from tests.conftest import SOURCE, Federation
+from tests.portal.reader import GOLDEN, sign_in, text_of
+
+
+class TestJob:
+    def test_the_charge_can_be_followed_to_the_last_digit(self, alice: Client) -> None:
+        page = text_of(alice.get(GOLDEN))
+
+        for part in (
+            "Cost 7.76",
+            "exactly 7.759775",
+            "5,099 ÷ 3,600 = 1.416388888889 CPU-hours",
+            "1.416388888889 × 1.5 = 2.124583",
+            "13,400,773 ÷ 3,686,400 = 3.635192328559 GB-hours",
+            "3.635192328559 × 1 = 3.635192",
+            "Terrascope rates 2026, version 1",
+            "to VITO, of which 0.106229 is the platform",
+            "ESA Network of Resources, project 4711",
+            "Together 7.759775",
+            "rounded once, half to even",
+        ):
+            assert part in page
+
+    def test_the_receipt_is_the_same_in_json(self, alice: Client) -> None:
+        response = alice.get(GOLDEN.replace("/jobs/", "/receipts/"))
+        document = json.loads(response.content)
+
+        assert response["Content-Type"] == "application/json"
+        assert document["job_id"] == "j-2611209f31c4a7"
+        assert sum(Decimal(one["cost"]) for one in document["receipts"]) == Decimal("7.759775")
+
+    def test_what_nothing_covers_yet_is_shown_and_then_who_paid_it(self, federation: Federation) -> None:
+        usage.ingest(federation.client, [federation.report()], on_reuse="refuse")
+        client = sign_in(federation.alice.sub)
+        assert "Not covered yet 5.759775" in text_of(client.get(f"/jobs/{SOURCE}/j-1"))
+
+        federation.grant(federation.alice.personal_organisation, 100_000_000, "Rescue")
+        page = text_of(client.get(f"/jobs/{SOURCE}/j-1"))
+        assert "Not covered" not in page
+        assert "Rescue" in page
+
+    def test_a_charge_given_back_says_so(self, federation: Federation) -> None:
+        (outcome,) = usage.ingest(federation.client, [federation.report()], on_reuse="refuse")
+        assert outcome.transaction is not None
+        ledger.reverse(outcome.transaction, "failed_job")
+
+        page = text_of(sign_in(federation.alice.sub).get(f"/jobs/{SOURCE}/j-1"))
+        assert "Given back: failed job" in page
+        assert "Nothing had to be paid." in page
+
+    @pytest.mark.parametrize(
+        "job_id",
+        ["a/b", "//", "50%", "%2F", "abc@egi.eu_2024-08-20T10:00:00+00:00", "ü ß", "a?b#c", "..", '"><script>'],
+    )
+    def test_any_job_id_has_an_address(self, federation: Federation, job_id: str) -> None:
+        report = federation.report(job_id=job_id, job_title="<script>alert(1)</script>")
+        usage.ingest(federation.client, [report], on_reuse="refuse")
+        client = sign_in(federation.alice.sub)
+        (href,) = re.findall(r'data-open[^>]*href="([^"]+)"', client.get("/jobs/").content.decode())
+
+        response = client.get(href.replace("&#x27;", "'").replace("&amp;", "&"))
+
+        assert response.status_code == 200
+        assert "<script>alert" not in response.content.decode()
+        assert "<script>" not in text_of(response)
+
+    @pytest.mark.parametrize(
+        ("title", "kind", "shown"),
+        [
+            ("Synchronous processing request 'j-1'", "sync", "Synchronous processing request"),
+            ("j-1", "batch", "Batch job"),
+            (None, "sync", "Synchronous request"),
+            ("My map", "batch", "My map"),
+        ],
+    )
+    def test_a_title_that_repeats_the_id_is_cut(
+        self, federation: Federation, title: str | None, kind: str, shown: str
+    ) -> None:
+        usage.ingest(federation.client, [federation.report(job_title=title, kind=kind)], on_reuse="refuse")
+        page = sign_in(federation.alice.sub).get("/jobs/").content.decode()
+
+        assert f'href="/jobs/TerraScope/MEP/j-1">{shown}</a>' in page
+
+    def test_a_job_that_two_wallets_paid_for_shows_each(self, federation: Federation) -> None:
+        home, lab = federation.alice.personal_organisation, federation.lab
+        reports = [federation.report(key="a"), federation.report(key="b", execution_id="e-2", organisation=lab)]
+        usage.ingest(federation.client, reports, on_reuse="refuse")
+        client = sign_in(federation.alice.sub)
+
+        page = client.get(f"/jobs/{SOURCE}/j-1").content.decode()
+        other = text_of(client.get(f"/jobs/{SOURCE}/j-1?payer={lab}"))
+
+        assert f'href="/jobs/TerraScope/MEP/j-1?payer={lab}"' in page
+        assert "Paid by Geo Lab" in other
+        assert client.get(f"/jobs/{SOURCE}/j-1?payer=x").status_code == 400
+        assert home != lab
+
+    def test_runs_and_added_value_are_told_apart(self, federation: Federation) -> None:
+        area = UsageLine("area", Decimal(4_000_000), "square_meter", "4000000")
+        reports = [
+            federation.report(),
+            federation.report(key="k-2", execution_id="application_2"),
+            replace(federation.report(key="k-3"), endpoint="addedvalue", service="ndvi", lines=(area,)),
+        ]
+        usage.ingest(federation.client, reports, on_reuse="refuse")
+
+        page = text_of(sign_in(federation.alice.sub).get(f"/jobs/{SOURCE}/j-1"))
+
+        assert "Run 1: what it cost and why" in page
+        assert "Run 2: what it cost and why" in page
+        assert "Added value of ndvi" in page
+        assert "4,000,000 ÷ 1,000,000 = 4 km²" in page
+        assert "Free: no rule prices this" in page
