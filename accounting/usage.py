@@ -44,6 +44,8 @@ EARLIEST = datetime(2015, 1, 1, tzinfo=UTC)
 CLOCK_SKEW = timedelta(minutes=15)
 LONGEST = timedelta(days=400)
 HUGE = Decimal(10) ** 17
+LONGEST_OWN_KEY = 270
+"""Of the 300 characters that a key may have, so that a number can follow."""
 DEAREST = 9_000_000 * MICROS
 """The most that a report may cost: a million such reports of one payer still fit a wallet, so none overflows it."""
 
@@ -253,7 +255,9 @@ def replay(pk: int) -> Outcome:
         kept = quarantine.lock(pk)
         if kept.status != "open":
             return Outcome("replayed")
-        report = replace(kept.report, key=f"{kept.report.key}#{pk}") if kept.mismatch else kept.report
+        report = kept.report
+        if kept.mismatch and report.key:
+            report = replace(report, key=f"{report.key[:LONGEST_OWN_KEY]}#{pk}")
         outcome = ingest(kept.client, [report], on_reuse="replay", keep=False)[0]
         if outcome.error:
             quarantine.count_attempt(pk, outcome.error)

@@ -126,6 +126,12 @@ class TestReplay:
         assert QuarantinedReport.objects.get().status == "replayed"
         assert posted(federation.alice.personal_organisation) == -2 * GOLDEN
 
+    def test_of_a_mismatch_finds_room_for_a_key_of_its_own(self, federation: Federation) -> None:
+        longest = "k" * 300
+        book(federation, longest)
+        ingest(federation.client, federation.report(longest, job_id="j-2"))
+        assert usage.replay(QuarantinedReport.objects.get().pk).status == "booked"
+
     def test_of_an_execution_reported_under_another_key_meanwhile_stays_open(self, federation: Federation) -> None:
         pk = kept(federation, endpoint="usage-reports")
         mend(federation)
