@@ -17,10 +17,9 @@ from typing import Any
 
 import jwt
 from django.core import signing
-from django.core.cache import cache
 
 from portal import logs
-from portal.api import fetching
+from portal.api import fetching, shared
 from portal.api.issuers import TokenIssuer, comparable
 
 FRESH_SECONDS = 300
@@ -127,7 +126,7 @@ class KeyStore:
             return
         self._failing = False
         kept = signing.dumps({"at": self.fetched_at, "document": document}, salt=_SALT)
-        cache.set(self._cache_name, kept, timeout=STALE_SECONDS)
+        shared.keep(self._cache_name, kept, STALE_SECONDS)
 
     def _address(self) -> str:
         if not self._jwks_uri:
@@ -144,7 +143,7 @@ class KeyStore:
         """Begin with what another process, or this one before its restart, was told."""
         self._loaded = True
         try:
-            kept = signing.loads(cache.get(self._cache_name) or "", salt=_SALT)
+            kept = signing.loads(shared.recall(self._cache_name) or "", salt=_SALT)
             self._take(kept["document"], float(kept["at"]))
         except (signing.BadSignature, fetching.FetchFailed):
             return

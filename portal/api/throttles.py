@@ -1,7 +1,8 @@
 """Rate limits: one counter per caller and minute, kept in Django's cache.
 
 The counter is `add` + `incr`, which Redis does atomically for all processes. With the default cache each process counts
-for itself, so the true limit is the setting times the number of processes. Sources: RFC 6585 (429),
+for itself, so the true limit is the setting times the number of
+processes. A cache that is away limits nobody. Sources: RFC 6585 (429),
 draft-ietf-httpapi-ratelimit-headers (RateLimit and RateLimit-Policy as structured fields).
 """
 
@@ -12,9 +13,10 @@ import time
 from typing import Any
 
 from django.conf import settings
-from django.core.cache import cache
 from rest_framework.request import Request
 from rest_framework.throttling import BaseThrottle
+
+from portal.api import shared
 
 WINDOW_SECONDS = 60
 
@@ -33,7 +35,7 @@ class PrincipalThrottle(BaseThrottle):
         now = time.time()
         window = int(now // WINDOW_SECONDS)
         self.seconds_left = max(1, int((window + 1) * WINDOW_SECONDS - now))
-        used = count(f"rate:{'etl' if etl else 'v1'}:{caller(request)}:{window}")
+        used = shared.count(f"rate:{'etl' if etl else 'v1'}:{caller(request)}:{window}", 2 * WINDOW_SECONDS)
         if not etl:
             self._announce(request, quota, max(0, quota - used))
         return used <= quota
@@ -55,15 +57,3 @@ def caller(request: Request) -> str:
     key = getattr(request.user, "rate_key", None) or f"address:{request.META.get('REMOTE_ADDR', '')}"
     # A sub may hold characters that a cache key may not.
     return hashlib.blake2b(str(key).encode(), digest_size=16).hexdigest()
-
-
-def count(key: str) -> int:
-    """Add one to a counter that lives for two windows, and return it."""
-    if cache.add(key, 1, timeout=2 * WINDOW_SECONDS):
-        return 1
-    try:
-        return int(cache.incr(key))
-    except ValueError:
-        # It expired between the two calls: a new window began.
-        cache.add(key, 1, timeout=2 * WINDOW_SECONDS)
-        return 1

@@ -94,6 +94,11 @@ def database(name: str) -> dict[str, Any]:
 def cache(name: str, default: str) -> dict[str, Any]:
     """A cache from `locmemcache://` or `redis://host:port/number`."""
     try:
-        return dict(environ.Env.cache_url_config(text(name, default)))
+        parameters = dict(environ.Env.cache_url_config(text(name, default)))
     except (ImproperlyConfigured, ValueError):
         raise ImproperlyConfigured(f"{name} must be redis://host:port/number or locmemcache://") from None
+    if "redis" in str(parameters["BACKEND"]).lower():
+        # Django's own client rather than a package that would have to be added; and a cache that hangs is no cache.
+        parameters["BACKEND"] = "django.core.cache.backends.redis.RedisCache"
+        parameters["OPTIONS"] = {"socket_connect_timeout": 0.5, "socket_timeout": 0.5}
+    return parameters

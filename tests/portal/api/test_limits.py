@@ -15,7 +15,9 @@ from django.urls import path
 from rest_framework import generics, serializers
 from rest_framework.permissions import AllowAny
 
-from portal.api import throttles
+from devtools.processes import free_ports
+from portal.api import shared
+from portal.settings import environment
 from tests.portal.api import probe
 from tests.portal.api.issuing import Issuer
 
@@ -95,7 +97,7 @@ def test_exactly_as_many_as_allowed_from_many_threads(settings: Any, time_machin
 
     def burst(_: int) -> int:
         barrier.wait(10)
-        return sum(throttles.count("rate:v1:everybody:1") <= 100 for _ in range(32))
+        return sum(shared.count("rate:v1:everybody:1", 120) <= 100 for _ in range(32))
 
     with ThreadPoolExecutor(32) as pool:
         assert sum(pool.map(burst, range(32))) == 100
@@ -104,7 +106,21 @@ def test_exactly_as_many_as_allowed_from_many_threads(settings: Any, time_machin
 def test_a_counter_that_goes_away_between_two_calls(monkeypatch: pytest.MonkeyPatch) -> None:
     cache.set("gone", 5)
     monkeypatch.setattr(cache, "incr", lambda key: cache.delete(key) and int("not there"))
-    assert throttles.count("gone") == 1
+    assert shared.count("gone", 120) == 1
+
+
+@pytest.mark.filterwarnings("ignore:Overriding setting CACHES")
+def test_a_cache_that_is_away_limits_nobody_and_loses_no_call(
+    client: Client, issuer: Issuer, settings: Any, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (port,) = free_ports(1)
+    monkeypatch.setenv("CACHE_URL", f"redis://127.0.0.1:{port}/0")
+    settings.CACHES = {"default": environment.cache("CACHE_URL", "")}
+    settings.THROTTLE_PER_MINUTE = 1
+    monkeypatch.setattr(shared, "_failed_at", float("-inf"))
+    assert [ask(client, issuer).status_code for _ in range(4)] == [200] * 4
+    said = [record for record in caplog.records if record.getMessage() == "cache_unavailable"]
+    assert len(said) == 1
 
 
 # --- pages --------------------------------------------------------------------------------------------------------
