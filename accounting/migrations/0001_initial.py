@@ -408,6 +408,7 @@ class Migration(migrations.Migration):
                 (
                     "source",
                     models.ForeignKey(
+                        db_constraint=False,
                         db_index=False,
                         on_delete=django.db.models.deletion.PROTECT,
                         related_name="jobs",
@@ -504,6 +505,7 @@ class Migration(migrations.Migration):
             model_name="transaction",
             name="client",
             field=models.ForeignKey(
+                db_constraint=False,
                 db_index=False,
                 null=True,
                 on_delete=django.db.models.deletion.PROTECT,
@@ -525,6 +527,7 @@ class Migration(migrations.Migration):
             model_name="transaction",
             name="source",
             field=models.ForeignKey(
+                db_constraint=False,
                 db_index=False,
                 null=True,
                 on_delete=django.db.models.deletion.PROTECT,
@@ -542,6 +545,7 @@ class Migration(migrations.Migration):
                 (
                     "grant",
                     models.ForeignKey(
+                        db_constraint=False,
                         null=True,
                         on_delete=django.db.models.deletion.PROTECT,
                         related_name="spends",
@@ -584,6 +588,7 @@ class Migration(migrations.Migration):
                 (
                     "destination_account",
                     models.ForeignKey(
+                        db_constraint=False,
                         db_index=False,
                         on_delete=django.db.models.deletion.PROTECT,
                         related_name="+",
@@ -593,6 +598,7 @@ class Migration(migrations.Migration):
                 (
                     "source_account",
                     models.ForeignKey(
+                        db_constraint=False,
                         db_index=False,
                         on_delete=django.db.models.deletion.PROTECT,
                         related_name="+",
@@ -602,6 +608,7 @@ class Migration(migrations.Migration):
                 (
                     "transaction",
                     models.ForeignKey(
+                        db_constraint=False,
                         db_index=False,
                         on_delete=django.db.models.deletion.PROTECT,
                         related_name="postings",
@@ -696,6 +703,7 @@ class Migration(migrations.Migration):
                 (
                     "job",
                     models.ForeignKey(
+                        db_constraint=False,
                         db_index=False,
                         on_delete=django.db.models.deletion.PROTECT,
                         related_name="executions",
@@ -835,7 +843,10 @@ class Migration(migrations.Migration):
             model_name="usagereport",
             name="job",
             field=models.ForeignKey(
-                on_delete=django.db.models.deletion.PROTECT, related_name="reports", to="accounting.job"
+                db_constraint=False,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="reports",
+                to="accounting.job",
             ),
         ),
         migrations.AddField(

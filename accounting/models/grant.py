@@ -66,7 +66,7 @@ class Spend(models.Model):
     transaction = models.ForeignKey(Transaction, models.PROTECT, related_name="spends", db_constraint=False)
     posting = models.SmallIntegerField()
     line = models.SmallIntegerField(null=True)
-    grant = models.ForeignKey(Grant, models.PROTECT, null=True, related_name="spends")
+    grant = models.ForeignKey(Grant, models.PROTECT, null=True, related_name="spends", db_constraint=False)
     amount = CreditsField()
     cause = models.ForeignKey(Transaction, models.PROTECT, related_name="+", db_index=False, db_constraint=False)
 

@@ -29,9 +29,11 @@ class Transaction(models.Model):
 
     id = models.BigAutoField(primary_key=True)
     kind = models.CharField(max_length=20, choices=Kind.choices)
-    client = models.ForeignKey(ServiceClient, models.PROTECT, null=True, related_name="+", db_index=False)
+    client = models.ForeignKey(
+        ServiceClient, models.PROTECT, null=True, related_name="+", db_index=False, db_constraint=False
+    )
     endpoint = models.CharField(max_length=50)
-    source = models.ForeignKey(Source, models.PROTECT, null=True, related_name="+", db_index=False)
+    source = models.ForeignKey(Source, models.PROTECT, null=True, related_name="+", db_index=False, db_constraint=False)
     service = models.CharField(max_length=255, blank=True, default="")
     key = models.CharField(max_length=300, null=True)  # noqa: DJ001  NULL = the client sent none, so nothing to dedupe
     fingerprint = models.CharField(max_length=64, blank=True, default="")
@@ -69,10 +71,14 @@ class Posting(models.Model):
     """`amount` moves from `source_account` to `destination_account`; one-sided money cannot be written down."""
 
     pk = models.CompositePrimaryKey("transaction_id", "number")
-    transaction = models.ForeignKey(Transaction, models.PROTECT, related_name="postings", db_index=False)
+    transaction = models.ForeignKey(
+        Transaction, models.PROTECT, related_name="postings", db_index=False, db_constraint=False
+    )
     number = models.SmallIntegerField()
-    source_account = models.ForeignKey(Account, models.PROTECT, related_name="+", db_index=False)
-    destination_account = models.ForeignKey(Account, models.PROTECT, related_name="+", db_index=False)
+    source_account = models.ForeignKey(Account, models.PROTECT, related_name="+", db_index=False, db_constraint=False)
+    destination_account = models.ForeignKey(
+        Account, models.PROTECT, related_name="+", db_index=False, db_constraint=False
+    )
     amount = CreditsField()
     purpose = models.CharField(max_length=30)
 
@@ -91,7 +97,7 @@ class Posting(models.Model):
 class Entry(models.Model):
     """One side of a posting. `seq` has no gaps on a wallet; `balance_after` is kept for wallets only.
 
-    No foreign keys: the trigger of L2 proves each entry against its posting, which has them (decision 0005).
+    No foreign keys: the trigger of L2 proves each entry against its posting and its account (decision 0005).
     """
 
     pk = models.CompositePrimaryKey("account_id", "seq")

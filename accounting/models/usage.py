@@ -19,7 +19,7 @@ class Job(models.Model):
         SYNC = "sync"
 
     id = models.BigAutoField(primary_key=True)
-    source = models.ForeignKey(Source, models.PROTECT, related_name="jobs", db_index=False)
+    source = models.ForeignKey(Source, models.PROTECT, related_name="jobs", db_index=False, db_constraint=False)
     job_id = models.CharField(max_length=300)
     person = models.ForeignKey(Person, models.PROTECT, related_name="jobs", db_index=False)
     organisation = models.ForeignKey(Organisation, models.PROTECT, related_name="jobs", db_index=False)
@@ -48,7 +48,7 @@ class Execution(models.Model):
     """One run of a job; `execution_id` is empty for back ends that do not send one."""
 
     id = models.BigAutoField(primary_key=True)
-    job = models.ForeignKey(Job, models.PROTECT, related_name="executions", db_index=False)
+    job = models.ForeignKey(Job, models.PROTECT, related_name="executions", db_index=False, db_constraint=False)
     execution_id = models.CharField(max_length=300, blank=True, default="")
     state = models.CharField(max_length=20, blank=True, default="")
     started_at = models.DateTimeField(null=True)
@@ -78,7 +78,7 @@ class UsageReport(models.Model):
     )
     requested_organisation = models.BigIntegerField(null=True, help_text="the orgId as reported")
     organisation_refused = models.BooleanField(default=False)
-    job = models.ForeignKey(Job, models.PROTECT, related_name="reports")
+    job = models.ForeignKey(Job, models.PROTECT, related_name="reports", db_constraint=False)
     execution_id = models.CharField(max_length=300, blank=True, default="")
     endpoint = models.CharField(max_length=50)
     service = models.CharField(max_length=255, blank=True, default="")

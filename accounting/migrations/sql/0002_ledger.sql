@@ -17,7 +17,7 @@ BEGIN
         EXECUTE format('CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON accounting_%s '
                        'FOR EACH STATEMENT EXECUTE FUNCTION ledger_refuse_change()', name);
     END LOOP;
-    FOREACH name IN ARRAY ARRAY['account', 'grant', 'debt', 'tariff'] LOOP
+    FOREACH name IN ARRAY ARRAY['account', 'grant', 'debt', 'tariff', 'job', 'execution'] LOOP
         EXECUTE format('CREATE TRIGGER never_deleted BEFORE DELETE OR TRUNCATE ON accounting_%s '
                        'FOR EACH STATEMENT EXECUTE FUNCTION ledger_refuse_change()', name);
     END LOOP;
@@ -33,7 +33,8 @@ CREATE TRIGGER terms_fixed BEFORE UPDATE OF id, wallet_id, transaction_id, posti
     FOR EACH STATEMENT EXECUTE FUNCTION ledger_refuse_change();
 
 -- L1: proved again at COMMIT for every transaction: entries sum to zero, two for each posting.
-CREATE FUNCTION ledger_prove_transaction() RETURNS trigger LANGUAGE plpgsql AS $$
+-- Its own search path, because at COMMIT that of the session is in force.
+CREATE FUNCTION ledger_prove_transaction() RETURNS trigger LANGUAGE plpgsql SET search_path = public, pg_temp AS $$
 DECLARE total bigint; sides bigint; moves bigint;
 BEGIN
     SELECT coalesce(sum(amount), 0), count(*) INTO total, sides FROM accounting_entry WHERE transaction_id = NEW.id;
@@ -47,7 +48,9 @@ END $$;
 CREATE CONSTRAINT TRIGGER zero_sum AFTER INSERT ON accounting_transaction DEFERRABLE INITIALLY DEFERRED
     FOR EACH ROW EXECUTE FUNCTION ledger_prove_transaction();
 
--- L2: every entry mirrors one side of a posting, so a lone leg or a wrong amount is refused where it is written.
+-- L2: every entry mirrors one side of a posting and comes with the other side, so a lone leg or a wrong amount is refused
+-- where it is written, also in a transaction of long ago. Joins prove a whole batch at once that its accounts and
+-- transactions exist; foreign keys would look each row up by itself and lock the accounts of providers, which many share.
 CREATE FUNCTION ledger_prove_entries() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE stray record;
 BEGIN
@@ -56,7 +59,11 @@ BEGIN
       LEFT JOIN accounting_posting p
         ON p.transaction_id = e.transaction_id AND p.number = e.posting AND e.amount = e.side * p.amount
        AND e.account_id = CASE e.side WHEN 1 THEN p.destination_account_id ELSE p.source_account_id END
-     WHERE p.number IS NULL LIMIT 1;
+      LEFT JOIN accounting_entry o
+        ON o.transaction_id = e.transaction_id AND o.posting = e.posting AND o.side = -e.side
+      LEFT JOIN accounting_account a ON a.id = e.account_id
+      LEFT JOIN accounting_transaction t ON t.id = e.transaction_id
+     WHERE p.number IS NULL OR o.seq IS NULL OR a.id IS NULL OR t.id IS NULL LIMIT 1;
     IF FOUND THEN
         RAISE EXCEPTION 'entry %/% mirrors no posting', stray.account_id, stray.seq
             USING ERRCODE = 'integrity_constraint_violation';
@@ -65,6 +72,36 @@ BEGIN
 END $$;
 CREATE TRIGGER mirrors_posting AFTER INSERT ON accounting_entry REFERENCING NEW TABLE AS written
     FOR EACH STATEMENT EXECUTE FUNCTION ledger_prove_entries();
+
+-- L9: what a transaction names exists, and who has reported stays in the registry. In place of foreign keys for the same
+-- reason: all reports of a back end share one client and one source. Deleting either waits for whoever is booking.
+CREATE FUNCTION ledger_prove_origin() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM 1 FROM (SELECT DISTINCT client_id, source_id FROM written) w
+       LEFT JOIN accounting_serviceclient c ON c.id = w.client_id
+       LEFT JOIN accounting_source s ON s.id = w.source_id
+      WHERE w.client_id <> coalesce(c.id, -1) OR w.source_id <> coalesce(s.id, -1);
+    IF FOUND THEN
+        RAISE EXCEPTION 'a transaction names a client or source that is not registered' USING ERRCODE = 'foreign_key_violation';
+    END IF;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER origin_registered AFTER INSERT ON accounting_transaction REFERENCING NEW TABLE AS written
+    FOR EACH STATEMENT EXECUTE FUNCTION ledger_prove_origin();
+
+CREATE FUNCTION ledger_keep_origin() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp
+AS $$
+BEGIN
+    LOCK TABLE accounting_transaction IN SHARE MODE;
+    PERFORM 1 FROM accounting_transaction
+      WHERE CASE TG_TABLE_NAME WHEN 'accounting_source' THEN source_id ELSE client_id END = OLD.id LIMIT 1;
+    IF FOUND THEN
+        RAISE EXCEPTION '% % has reported and stays', TG_TABLE_NAME, OLD.id USING ERRCODE = 'foreign_key_violation';
+    END IF;
+    RETURN OLD;
+END $$;
+CREATE TRIGGER reported BEFORE DELETE ON accounting_source FOR EACH ROW EXECUTE FUNCTION ledger_keep_origin();
+CREATE TRIGGER reported BEFORE DELETE ON accounting_serviceclient FOR EACH ROW EXECUTE FUNCTION ledger_keep_origin();
 
 -- T1: a tariff's content never changes; its end may be set once, and only to an instant that has not passed.
 CREATE FUNCTION tariff_refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$

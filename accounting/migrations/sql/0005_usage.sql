@@ -10,7 +10,7 @@ RETURNS TABLE (i bigint, source_pk bigint, allowed boolean, backend bigint, prov
                organisation_class text, refused boolean, wallet bigint, done bigint, done_fingerprint text,
                done_answer text, duplicate bigint, instant timestamptz)
 LANGUAGE plpgsql STABLE SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
-SET enable_material = off SET enable_memoize = off SET plan_cache_mode = force_generic_plan AS $$
+SET enable_material = off SET enable_memoize = off SET plan_cache_mode = force_generic_plan SET jit = off AS $$
 BEGIN
     RETURN QUERY
     SELECT t.i, s.id, cs.id IS NOT NULL, s.backend_id, pay.id,
@@ -43,7 +43,7 @@ BEGIN
              WHERE t.organisation IS NULL AND t.endpoint = 'addedvalue' AND r.source_id = s.id
                AND r.execution_id = t.execution AND r.execution_id <> '' AND r.person_id = pe.id
                AND r.endpoint = 'resources'
-             ORDER BY r.transaction_id DESC LIMIT 1) heir ON true
+             ORDER BY r.transaction_id + 0 DESC LIMIT 1) heir ON true  -- + 0: not by walking the primary key
       LEFT JOIN LATERAL (
             SELECT r.transaction_id FROM accounting_usagereport r JOIN accounting_transaction rt ON rt.id = r.transaction_id
              WHERE t.twin IS NOT NULL AND r.source_id = s.id AND r.execution_id = t.execution AND r.execution_id <> ''
