@@ -8,7 +8,7 @@ The raw bytes stay available as `request.body`.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from decimal import Decimal
 from typing import IO, Any, NoReturn
 
@@ -21,6 +21,8 @@ MAX_DEPTH = 64
 #: A number may have this many characters, and its first digit this many places before or after the decimal point.
 MAX_NUMBER_CHARACTERS = 60
 MAX_MAGNITUDE = 40
+#: Whole numbers may be longer, as long as Python reads them quickly: too large for a field is the field's matter.
+MAX_INTEGER_CHARACTERS = 4_000
 
 
 class BodyTooLarge(APIException):
@@ -56,7 +58,7 @@ class StrictJSONParser(BaseParser):
         raw: bytes = request.body
         if len(raw) != announced:
             raise BodyInvalid(f"The body ended after {len(raw)} of {announced} bytes. Send it again.")
-        return decode(raw)
+        return decode(raw, getattr(context.get("view"), "free_texts", frozenset()))
 
 
 def _refuse_encodings(headers: Mapping[str, str], media_type: str) -> None:
@@ -70,8 +72,11 @@ def _refuse_encodings(headers: Mapping[str, str], media_type: str) -> None:
         raise UnsupportedMediaType(media_type, detail="JSON is UTF-8; leave the charset out.")
 
 
-def decode(raw: bytes) -> Any:
-    """:raises BodyInvalid: naming line and column, or the path of the value that is not acceptable."""
+def decode(raw: bytes, free_texts: Collection[str] = ()) -> Any:
+    """Members of the document named in `free_texts` are written by users: what no text may hold is cut from them.
+
+    :raises BodyInvalid: naming line and column, or the path of the value that is not acceptable.
+    """
     if raw.startswith(b"\xef\xbb\xbf"):
         raise BodyInvalid("The body begins with a byte order mark (BOM); leave it out.")
     try:
@@ -89,6 +94,8 @@ def decode(raw: bytes) -> Any:
     if text.count("[") + text.count("{") > MAX_DEPTH:
         _refuse_depth(value)
     if "\\u" in text:
+        for name in free_texts:
+            _clean(value, name)
         _refuse_texts(value)
     return value
 
@@ -112,7 +119,7 @@ def _float(text: str) -> Decimal:
 
 
 def _int(text: str) -> int:
-    if len(text) > MAX_MAGNITUDE:
+    if len(text) > MAX_INTEGER_CHARACTERS:
         raise BodyInvalid(f"The number {text[:40]}… is too long.")
     return int(text)
 
@@ -147,6 +154,11 @@ def _refuse_texts(value: Any) -> None:
             raise BodyInvalid("A text contains the character NUL; leave it out.", field=path or None)
         if any("\ud800" <= letter <= "\udfff" for letter in text):
             raise BodyInvalid("A text contains half of a surrogate pair; send whole characters.", field=path or None)
+
+
+def _clean(document: Any, name: str) -> None:
+    if isinstance(document, dict) and isinstance(text := document.get(name), str):
+        document[name] = "".join(letter for letter in text if letter != "\x00" and not "\ud800" <= letter <= "\udfff")
 
 
 def _texts(value: Any, path: str) -> Iterator[tuple[str, str]]:

@@ -31,6 +31,8 @@ class ReportView(ETLView):
 
     permission_classes = [OnlyServices]
     http_method_names = ["post"]
+    free_texts: ClassVar[frozenset[str]] = frozenset({"jobName"})
+    """What the user wrote: no character in it may cost the provider his money."""
 
     def book(self, request: Request, read: Callable[[Any, str], UsageReport]) -> HttpResponse:
         """:raises DomainError: the report is malformed, or cannot be booked and is kept."""

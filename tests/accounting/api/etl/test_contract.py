@@ -339,3 +339,21 @@ def test_answers_about_people_are_not_cached(alice: Caller, path: str) -> None:
 def test_health_needs_no_token_and_no_database(client: Any) -> None:
     answer = client.get("/health")
     assert (answer.status_code, answer.json()["status"]) == (200, "ok")
+
+
+@pytest.mark.parametrize(
+    "written_by_the_user",
+    [
+        {"jobName": "free\x00ride"},
+        {"jobName": "half \ud800 of a pair"},
+        {"jobName": "x" * 5000},
+        {"orgId": int("9" * 60)},
+        {"orgId": -1},
+    ],
+)
+def test_nothing_a_user_writes_makes_a_job_free(
+    backend: Caller, federation: Federation, written_by_the_user: dict[str, Any]
+) -> None:
+    """Titles and organisations come from the user's own job; a 4xx would be the provider's loss."""
+    assert backend.resources(resources(**written_by_the_user)).status_code == 201
+    assert queries.balance(federation.alice.current_organisation).posted == -623_923
