@@ -130,7 +130,8 @@ def document(which: str) -> bytes:
             "TITLE": title,
             "DESCRIPTION": _DESCRIPTIONS[which],
             "VERSION": "1.0.0",
-            "SERVERS": [{"url": settings.PUBLIC_URL}],
+            # First where the document came from: a page may only call its own origin.
+            "SERVERS": [{"url": "/"}, {"url": settings.PUBLIC_URL}],
         }
     ):
         patterns = [path(_prefix(which), include(f"accounting.api.{which}.urls"))]

@@ -1,9 +1,8 @@
 """Rate limits: one counter per caller and minute, kept in Django's cache.
 
 The counter is `add` + `incr`, which Redis does atomically for all processes. With the default cache each process counts
-for itself, so the true limit is the setting times the number of
-processes. A cache that is away limits nobody. Sources: RFC 6585 (429),
-draft-ietf-httpapi-ratelimit-headers (RateLimit and RateLimit-Policy as structured fields).
+for itself, so the true limit is the setting times the number of processes. A cache that is away limits nobody.
+Sources: RFC 6585 (429), draft-ietf-httpapi-ratelimit-headers (RateLimit and RateLimit-Policy as structured fields).
 """
 
 from __future__ import annotations
