@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+import time_machine
 from django.db import connection
 
 from accounting import grants, queries, usage
@@ -127,6 +128,17 @@ class TestBurning:
         assert paid_by(spend(federation, "k-2", 1)) == [(None, micros(1))]
         assert queries.open_grants(home) == []
         prove()
+
+    def test_goes_by_the_clock_of_the_database_not_by_that_of_the_server(
+        self, federation: Federation, home: int
+    ) -> None:
+        """L7."""
+        grant = federation.grant(home, micros(5), "g", expires_at=datetime.now(UTC) + DAY)
+        with time_machine.travel(datetime.now(UTC) + 2 * DAY, tick=False):
+            assert paid_by(spend(federation, "k-1", 1)) == [(grant, micros(1))]
+            assert grants.expire_due() == 0
+            assert [open_one.id for open_one in queries.open_grants(home)] == [grant]
+        assert Transaction.objects.get(kind="usage").recorded_at < datetime.now(UTC) + DAY
 
     def test_keeps_to_the_back_ends_of_the_grant(self, federation: Federation, home: int) -> None:
         here = federation.grant(home, micros(5), "here", backends=[federation.backend])

@@ -1,4 +1,4 @@
-"""`rate`: what each model charges, which rule wins, and the golden vectors of the design."""
+"""`rate`: what each model charges (R2), which rule wins (R3), and the golden vectors of the design."""
 
 from __future__ import annotations
 

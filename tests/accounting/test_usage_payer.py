@@ -65,6 +65,11 @@ class TestAnUnknownPerson:
         assert posted(federation.alice.personal_organisation) == 0
         assert Person.objects.filter(sub=federation.alice.sub).count() == 2
 
+    @pytest.mark.parametrize("spelling", [f"{ISSUER}/", ISSUER.upper()])
+    def test_of_the_same_issuer_spelt_otherwise_is_the_same_person(self, federation: Federation, spelling: str) -> None:
+        book(federation, user_issuer=spelling)
+        assert posted(federation.alice.personal_organisation) == -GOLDEN
+
 
 class TestAnOrganisation:
     def test_pays_for_its_members(self, federation: Federation) -> None:

@@ -1,4 +1,4 @@
-"""Rating for any lines and any rules (invariants R1 to R6), and a float version of it that must fail."""
+"""Rating for any lines and any rules (invariants R1 to R5), and a float version of it that must fail."""
 
 from __future__ import annotations
 
@@ -77,6 +77,7 @@ def total(lines: tuple[RatedLine, ...]) -> int:
 def test_the_order_of_lines_does_not_matter(
     lines: list[UsageLine], cards: list[Rule], extra: list[Rule], known: dict[str, str], random: Any
 ) -> None:
+    """R4."""
     shuffled = random.sample(lines, len(lines))
     first, second = rate(lines, cards + extra, known), rate(shuffled, cards + extra, known)
     assert total(first) == total(second)
