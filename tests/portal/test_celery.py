@@ -56,7 +56,7 @@ def run_one_task(queue: Celery) -> tuple[str, str]:
     """Send a task under a request id to a worker of its own thread; return its text and the id that it saw."""
     seen: list[tuple[str, str]] = []
 
-    @queue.task(name="note")
+    @queue.task(name="note", shared=False)
     def note(text: str) -> None:
         seen.append((text, logs.current_request_id()))
 
@@ -75,18 +75,24 @@ def run_one_task(queue: Celery) -> tuple[str, str]:
     return seen[0]
 
 
-def test_messages_in_a_folder(tmp_path: Path) -> None:
-    queue = Celery("queue", broker="filesystem://localhost", set_as_current=False)
-    queue.conf.update(transport("filesystem://", str(tmp_path / "broker")), task_default_queue="portal")
+def queue_at(url: str, folder: str, name: str, monkeypatch: pytest.MonkeyPatch) -> Celery:
+    # Celery lets this variable win over every other way to say where the broker is.
+    monkeypatch.setenv("CELERY_BROKER_URL", url)
+    queue = Celery("queue", broker=url, set_as_current=False)
+    queue.conf.update(transport(url, folder), task_default_queue=name, task_ignore_result=True)
+    return queue
+
+
+def test_messages_in_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    queue = queue_at("filesystem://localhost", str(tmp_path / "broker"), "portal", monkeypatch)
     assert run_one_task(queue) == ("hello", "request-0001")
+    assert (tmp_path / "broker" / "control").is_dir()
     assert list((tmp_path / "broker" / "messages").iterdir()) == []
 
 
 @pytest.mark.broker
-def test_a_quorum_queue_of_a_real_broker() -> None:
-    url = os.environ["TEST_BROKER_URL"]
-    queue = Celery("queue", broker=url, set_as_current=False)
-    queue.conf.update(transport(url, ""), task_default_queue=f"portal-{time.monotonic_ns()}")
+def test_a_quorum_queue_of_a_real_broker(monkeypatch: pytest.MonkeyPatch) -> None:
+    queue = queue_at(os.environ["TEST_BROKER_URL"], "", f"portal-{time.monotonic_ns()}", monkeypatch)
     assert run_one_task(queue) == ("hello", "request-0001")
     with queue.connection_for_write() as connection:
         ours = queue.amqp.queues[queue.conf.task_default_queue](connection.default_channel)
