@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, TypeVar
 
@@ -57,6 +58,8 @@ def read_key(key: str | None, field: str) -> str:
 
 def convert(value: Any, shape: type[Shape]) -> Shape:
     """:raises InvalidInput, UnknownField: naming the first field at fault."""
+    if isinstance(value, dict) and type(number := value.get("organisation")) is Decimal and number == int(number):
+        value["organisation"] = int(number)  # in JSON, 7.0 is an integer
     try:
         return msgspec.convert(value, shape)
     except msgspec.ValidationError as error:
@@ -91,10 +94,20 @@ def to_report(sent: UsageReport, key: str, raw: str) -> Report:
         execution_id=sent.execution_id,
         kind=sent.kind,
         state=STATES[sent.state],
-        started_at=sent.started_at,
-        finished_at=sent.finished_at,
+        started_at=_instant(sent.started_at, "started_at"),
+        finished_at=_instant(sent.finished_at, "finished_at"),
         user_issuer=sent.user_issuer,
     )
+
+
+def _instant(moment: datetime | None, name: str) -> datetime | None:
+    """In UTC: PostgreSQL takes offsets of less than 16 hours only, RFC 3339 those of less than 24."""
+    if moment is None or moment.tzinfo is UTC:
+        return moment
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        raise InvalidInput("there is no such instant", field=name) from None
 
 
 _IDENTIFIERS = ("source", "user", "job_id", "execution_id", "user_issuer")

@@ -17,7 +17,7 @@ class ListView(GenericAPIView[Any]):
     """`get_queryset` gives what the caller may see; filters and pages come from the settings."""
 
     def page(self, request: Request) -> Response:
-        parameters.refuse_repeated(request)
+        parameters.refuse_unclear(request)
         rows: QuerySet[Any] = self.filter_queryset(self.get_queryset())
         found = self.paginate_queryset(rows)
         response = self.get_paginated_response([self.document(row) for row in found or []])

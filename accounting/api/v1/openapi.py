@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 from drf_spectacular.extensions import OpenApiSerializerExtension
@@ -18,14 +18,16 @@ from accounting.api.v1.intake import STATES_SHOWN
 
 JSON = "application/json"
 _INSTANT = {"type": "string", "format": "date-time"}
-_CREDITS = {"type": "string", "pattern": r"^-?[0-9]{1,13}(\.[0-9]{1,6})?$"}
+_CREDITS = {"type": "string", "pattern": r"^-?[0-9]{1,12}(\.[0-9]{1,6})?$"}
+_SOURCE = {"type": "string", "maxLength": 200, "pattern": shapes.NO_NUL}
+_JOB_ID = {"type": "string", "maxLength": 300, "pattern": shapes.NO_NUL}
 _WHOLE = {"type": "integer", "minimum": 1, "maximum": shapes.BIGINT}
 
 
 class UsageEvents(msgspec.Struct):
     """Stands for an array of CloudEvents, which no struct can be."""
 
-    shape = list[shapes.UsageEvent]
+    shape = Annotated[list[shapes.UsageEvent], msgspec.Meta(min_length=1, max_length=shapes.MAX_BATCH)]
 
 
 class StructExtension(OpenApiSerializerExtension):  # type: ignore[no-untyped-call]  # registers itself
@@ -157,7 +159,7 @@ read_balance = extend_schema(
 
 _PAGES = [
     _query("cursor", {"type": "string"}, "From the `next` of the page before."),
-    _query("limit", {"type": "integer", "minimum": 1, "maximum": 500, "default": 50}, "Rows a page."),
+    _query("limit", {"type": "integer", "default": 50}, "Rows a page, clamped to 1 to 500."),
     *_rate_limits(200),
 ]
 
@@ -172,8 +174,8 @@ list_entries = extend_schema(
         _query("from", _INSTANT, "Recorded at or after."),
         _query("to", _INSTANT, "Recorded before."),
         _query("kind", {"type": "string", "enum": KINDS}, "What happened."),
-        _query("source", {"type": "string", "maxLength": 200}, "Of jobs that ran there."),
-        _query("job_id", {"type": "string", "maxLength": 300}, "Of jobs with that id."),
+        _query("source", _SOURCE, "Of jobs that ran there."),
+        _query("job_id", _JOB_ID, "Of jobs with that id."),
         _query("min", _CREDITS, "Least amount in credits; charges are negative."),
         _query("max", _CREDITS, "Largest amount in credits."),
         *_PAGES,
@@ -189,8 +191,8 @@ list_jobs = extend_schema(
     responses={(200, JSON): documents.JobPage},
     parameters=[
         _query("organisation", _WHOLE, "That paid; a person's: one of theirs, default all."),
-        _query("source", {"type": "string", "maxLength": 200}, "Where it ran."),
-        _query("job_id", {"type": "string", "maxLength": 300}, "With that id."),
+        _query("source", _SOURCE, "Where it ran."),
+        _query("job_id", _JOB_ID, "With that id."),
         _query("state", {"type": "string", "enum": list(dict.fromkeys(STATES_SHOWN.values()))}, "The openEO status."),
         _query("kind", {"type": "string", "enum": ["batch", "sync"]}, "How it ran."),
         _query("from", _INSTANT, "Reported at or after."),

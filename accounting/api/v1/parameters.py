@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 from django import forms
@@ -13,9 +14,9 @@ from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 
 from accounting.api.v1.shapes import BIGINT
-from accounting.credits import parse
 
 _INSTANT = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
+_CREDITS = re.compile(r"-?[0-9]{1,12}(\.[0-9]{1,6})?", re.ASCII)
 _WHOLE = re.compile(r"[0-9]{1,19}", re.ASCII)
 
 
@@ -24,14 +25,16 @@ def refuse_unknown(request: Request, known: frozenset[str] = frozenset()) -> Non
     if unknown := sorted(set(request.query_params) - known):
         expected = f"only {', '.join(sorted(known))}" if known else "none"
         raise ValidationError({name[:60]: f"Unknown; this address knows {expected}." for name in unknown[:10]})
-    refuse_repeated(request)
+    refuse_unclear(request)
 
 
-def refuse_repeated(request: Request) -> None:
-    """:raises ValidationError: a parameter that is there twice; which one was meant?"""
-    twice = [name for name, values in request.query_params.lists() if len(values) > 1]
-    if twice:
-        raise ValidationError({name[:60]: "Send this parameter once." for name in twice[:10]})
+def refuse_unclear(request: Request) -> None:
+    """:raises ValidationError: a parameter that is there twice (which one was meant?) or says nothing."""
+    given = list(request.query_params.lists())
+    wrong = {name[:60]: "Send this parameter once." for name, values in given if len(values) > 1}
+    wrong |= {name[:60]: "Say something, or leave the parameter out." for name, values in given if values == [""]}
+    if wrong:
+        raise ValidationError(wrong)
 
 
 def read_instant(text: str) -> datetime:
@@ -50,6 +53,13 @@ def read_whole(text: str) -> int:
     if not _WHOLE.fullmatch(text) or not 0 < int(text) <= BIGINT:
         raise ValueError("Write a whole number from 1.")
     return int(text)
+
+
+def read_credits(text: str) -> int:
+    """Micro-credits. :raises ValueError: no plain decimal number, or more than there can be."""
+    if not _CREDITS.fullmatch(text):
+        raise ValueError("Write credits as a plain decimal number with at most six decimals, such as -12.5.")
+    return int(Decimal(text).scaleb(6))
 
 
 class _Field(forms.Field):
@@ -75,7 +85,7 @@ class WholeField(_Field):
 
 
 class CreditsField(_Field):
-    reader = staticmethod(parse)
+    reader = staticmethod(read_credits)
 
 
 class InstantFilter(Filter):  # type: ignore[misc]  # the library has no types

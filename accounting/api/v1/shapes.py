@@ -12,6 +12,8 @@ MAX_METRICS = 100
 EVENT_TYPE = "org.openeo.usage-report.v1"
 BIGINT = 2**63 - 1
 
+NO_NUL = r"^[^\x00]*$"
+"""PostgreSQL has no text for that character, and the parser refuses it."""
 _PRINTABLE = {"pattern": "^[!-~]+( [!-~]+)*$"}
 """ASCII without control characters and stray spaces, for whatever identifies something. Checked in intake: a pattern of
 a struct is slow."""
@@ -109,7 +111,7 @@ class UsageReport(Struct, forbid_unknown_fields=True):
         Annotated[Identifier, Meta(description="Whose `sub` it is; default: the issuer registered for the source.")]
         | None
     ) = None
-    job_title: Annotated[str, Meta(max_length=500)] | None = None
+    job_title: Annotated[str, Meta(max_length=500, extra_json_schema={"pattern": NO_NUL})] | None = None
     execution_id: (
         Annotated[
             Identifier,

@@ -70,6 +70,8 @@ _NO_INSTANT: dict[str, Any] = {
     "no such offset": "2026-01-01T00:00:00+99:00",
     "space before the zone": "2026-01-01T00:00:00 Z",
     "list": ["2026-01-01T00:00:00Z"],
+    "before the year 1": "0001-01-01T00:00:00+14:00",
+    "after the year 9999": "9999-12-31T23:59:59-14:00",
 }
 _NO_ORGANISATION: dict[str, Any] = {
     "zero": 0,

@@ -150,8 +150,8 @@ UNBOOKABLE: dict[str, tuple[dict[str, Any], int, str, str]] = {
         "metrics",
     ),
     "before openEO": ({"finished_at": "1970-01-20T00:00:00Z"}, 422, "times_impossible", "finished_at"),
-    "the year 1": ({"finished_at": "0001-01-01T00:00:00+14:00"}, 422, "times_impossible", "finished_at"),
-    "the year 9999": ({"started_at": "9999-12-31T23:59:59-14:00"}, 422, "times_impossible", "started_at"),
+    "the year 1": ({"finished_at": "0001-01-02T00:00:00+23:59"}, 422, "times_impossible", "finished_at"),
+    "the year 9999": ({"started_at": "9999-12-30T23:59:59-23:59"}, 422, "times_impossible", "started_at"),
     "finished before it started": (
         {"started_at": "2026-01-02T00:00:00Z", "finished_at": "2026-01-01T00:00:00Z"},
         422,

@@ -113,6 +113,19 @@ class TestAnswer:
         assert report(callers.backend, state=state).status_code == 201
         assert UsageReport.objects.get().state == intake.STATES[state]
 
+    @pytest.mark.parametrize(
+        "instant", ["2026-01-02T23:59:00+23:59", "2026-01-01T00:00:00Z", "2025-12-31T04:00:00-20:00"]
+    )
+    def test_any_offset_is_understood(self, federation: Federation, callers: Callers, instant: str) -> None:
+        assert report(callers.backend, finished_at=instant).status_code == 201
+        finished = UsageReport.objects.get().finished_at
+        assert finished is not None
+        assert finished in (datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 1, 2, tzinfo=UTC))
+
+    def test_a_whole_number_may_have_a_fraction_of_nothing(self, federation: Federation, callers: Callers) -> None:
+        answer = report(callers.backend, organisation=float(federation.lab))
+        assert (answer.status_code, answer.json()["organisation"]) == (201, federation.lab)
+
     def test_without_metrics_costs_nothing(self, federation: Federation, callers: Callers) -> None:
         answer = report(callers.backend, metrics=[])
         assert (answer.status_code, answer.json()["cost"], answer.json()["lines"]) == (201, "0", [])
