@@ -100,6 +100,7 @@ def _database_now() -> datetime:
 def _insert(tariff: Tariff, rules: Sequence[RuleSpec]) -> int:
     earlier = Tariff.objects.filter(source=tariff.source).aggregate(Max("version"))["version__max"]
     tariff.version = (earlier or 0) + 1
+    tariff.size = len(rules)
     try:
         with transaction.atomic():
             tariff.save(force_insert=True)

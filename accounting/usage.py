@@ -106,7 +106,7 @@ class _Intake:
         self.outcomes: dict[int, Outcome] = {}
         self.executions: dict[tuple[int | None, int | None, str, str], str | None] = {}
         self.ready: list[tuple[int, Booking, Resolved, str]] = []
-        self.kept: list[Callable[[], None]] = []
+        self.kept: list[tuple[UsageReport, Callable[[], None]]] = []
 
     def take(self, i: int, report: UsageReport, row: Resolved) -> None:
         if row.done is not None:
@@ -118,7 +118,7 @@ class _Intake:
             self.ready.append((i, booked, row, answers.render(booked)))
         except Unbookable as error:
             self.outcomes[i] = Outcome("quarantined", error=error)
-            self.kept.append(partial(quarantine.keep, self.client.client, report, error))
+            self.kept.append((report, partial(quarantine.keep, self.client.client, report, error)))
         except DomainError as error:
             self.outcomes[i] = Outcome("refused", error=error)
 
@@ -138,7 +138,8 @@ class _Intake:
             if self.ready:
                 self._book()
             if self.keep:
-                for keep in self.kept:
+                # in one order everywhere, so that two batches with the same keys do not wait for each other
+                for _, keep in sorted(self.kept, key=lambda kept: (kept[0].source, kept[0].service, kept[0].key or "")):
                     keep()
 
     def _book(self) -> None:
@@ -159,7 +160,7 @@ class _Intake:
         if row.done_fingerprint != report.fingerprint:
             if self.on_reuse == "refuse":
                 return Outcome("refused", error=_reused(report, row))
-            self.kept.append(partial(quarantine.keep_mismatch, self.client.client, report, first))
+            self.kept.append((report, partial(quarantine.keep_mismatch, self.client.client, report, first)))
         return Outcome("replayed", row.done_answer, transaction=first)
 
 

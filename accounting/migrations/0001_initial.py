@@ -423,6 +423,12 @@ class Migration(migrations.Migration):
                 ("id", models.BigAutoField(primary_key=True, serialize=False)),
                 ("version", models.PositiveIntegerField()),
                 ("name", models.CharField(max_length=200)),
+                (
+                    "size",
+                    models.PositiveSmallIntegerField(
+                        help_text="how many rules it has, so that none can be added later"
+                    ),
+                ),
                 ("note", models.TextField(blank=True, default="")),
                 ("starts_at", models.DateTimeField()),
                 ("ends_at", models.DateTimeField(null=True)),

@@ -17,6 +17,7 @@ class Tariff(models.Model):
     source = models.ForeignKey(Source, models.PROTECT, related_name="tariffs", db_index=False)
     version = models.PositiveIntegerField()
     name = models.CharField(max_length=200)
+    size = models.PositiveSmallIntegerField(help_text="how many rules it has, so that none can be added later")
     note = models.TextField(blank=True, default="")
     starts_at = models.DateTimeField()
     ends_at = models.DateTimeField(null=True)

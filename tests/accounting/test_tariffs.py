@@ -166,7 +166,18 @@ class TestPeriods:
         publish(CPU)
         pk = Source.objects.get(source_id=NEW).pk
         with pytest.raises(IntegrityError, match="tariff_one_in_force"), transaction.atomic():
-            Tariff.objects.create(source_id=pk, version=9, name="intruder", starts_at=NOW + DAY)
+            Tariff.objects.create(source_id=pk, version=9, name="intruder", size=0, starts_at=NOW + DAY)
+
+
+class TestCompleteness:
+    """T1: what is published gains nothing."""
+
+    def test_refuses_a_rule_added_later(self, source: str) -> None:
+        tariff = publish(CPU)
+        with pytest.raises(IntegrityError, match="takes no more rules"), transaction.atomic():
+            RatingRule.objects.create(
+                tariff_id=tariff, position=99, name="late", metric="time", canonical_unit="hour", model="per_unit"
+            )
 
 
 class TestInForce:

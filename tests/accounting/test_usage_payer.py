@@ -106,6 +106,14 @@ class TestAnOrganisation:
         book(federation)
         assert posted(federation.lab) == -GOLDEN
 
+    def test_that_is_current_no_longer_pays_for_somebody_who_left(self, federation: Federation) -> None:
+        """U2 holds however the membership ended."""
+        organisations.switch_organisation(federation.alice.pk, federation.lab)
+        Member.objects.filter(organisation_id=federation.lab, person_id=federation.alice.pk).delete()
+        book(federation)
+        assert posted(federation.lab) == 0
+        assert posted(federation.alice.personal_organisation) == -GOLDEN
+
     def test_that_is_current_pays_when_the_named_one_is_refused(self, federation: Federation) -> None:
         organisations.switch_organisation(federation.alice.pk, federation.lab)
         book(federation, organisation=federation.charlie.personal_organisation)

@@ -106,8 +106,8 @@ CREATE TRIGGER reported BEFORE DELETE ON accounting_serviceclient FOR EACH ROW E
 -- T1: a tariff's content never changes; its end may be set once, and only to an instant that has not passed.
 CREATE FUNCTION tariff_refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    IF (NEW.id, NEW.source_id, NEW.version, NEW.name, NEW.starts_at) IS DISTINCT FROM
-       (OLD.id, OLD.source_id, OLD.version, OLD.name, OLD.starts_at)
+    IF (NEW.id, NEW.source_id, NEW.version, NEW.name, NEW.starts_at, NEW.size) IS DISTINCT FROM
+       (OLD.id, OLD.source_id, OLD.version, OLD.name, OLD.starts_at, OLD.size)
        OR OLD.ends_at IS NOT NULL OR NEW.ends_at IS NULL OR NEW.ends_at < accounting_now() - interval '1 minute' THEN
         RAISE EXCEPTION 'tariff % is published: only an open end may be set, and not in the past', OLD.id
             USING ERRCODE = 'integrity_constraint_violation';
@@ -115,6 +115,20 @@ BEGIN
     RETURN NEW;
 END $$;
 CREATE TRIGGER published BEFORE UPDATE ON accounting_tariff FOR EACH ROW EXECUTE FUNCTION tariff_refuse_change();
+
+-- T1: nor does a published tariff gain rules; it says how many it has when it is published.
+CREATE FUNCTION tariff_refuse_rule() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM 1 FROM accounting_tariff t
+      WHERE t.id IN (SELECT tariff_id FROM written)
+        AND t.size < (SELECT count(*) FROM accounting_ratingrule r WHERE r.tariff_id = t.id);
+    IF FOUND THEN
+        RAISE EXCEPTION 'the tariff is published: it takes no more rules' USING ERRCODE = 'integrity_constraint_violation';
+    END IF;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER complete AFTER INSERT ON accounting_ratingrule REFERENCING NEW TABLE AS written
+    FOR EACH STATEMENT EXECUTE FUNCTION tariff_refuse_rule();
 
 -- Entries of unguarded accounts are numbered from here: unique, in no particular order, never a hot row (L6).
 CREATE SEQUENCE accounting_entry_free_seq CACHE 50;

@@ -39,6 +39,9 @@ BEGIN
             SELECT m.id, m.organisation_id FROM accounting_member m
              WHERE m.organisation_id = t.organisation AND m.person_id = pe.id LIMIT 1) own ON true
       LEFT JOIN LATERAL (
+            SELECT m.organisation_id FROM accounting_member m
+             WHERE m.organisation_id = pe.current_organisation_id AND m.person_id = pe.id LIMIT 1) here ON true
+      LEFT JOIN LATERAL (
             SELECT r.organisation_id, r.organisation_refused FROM accounting_usagereport r
              WHERE t.organisation IS NULL AND t.endpoint = 'addedvalue' AND r.source_id = s.id
                AND r.execution_id = t.execution AND r.execution_id <> '' AND r.person_id = pe.id
@@ -53,7 +56,8 @@ BEGIN
              LIMIT 1) twin ON true
       LEFT JOIN LATERAL (
             SELECT x.id, x.personal, x.category FROM accounting_organisation x
-             WHERE x.id = coalesce(own.organisation_id, heir.organisation_id, pe.current_organisation_id) LIMIT 1) o ON true
+             WHERE x.id = coalesce(own.organisation_id, heir.organisation_id, here.organisation_id,
+                                   pe.personal_organisation_id) LIMIT 1) o ON true
       LEFT JOIN accounting_account w ON w.organisation_id = o.id;
 END $$;
 
