@@ -1,7 +1,7 @@
 """`make fuzz`: schemathesis on both APIs as they are served, with a back end's token and with a person's.
 
 Every answer must fit the OpenAPI document, on v1 no valid request may be refused for its form and no invalid one
-accepted, and afterwards the ledger must verify. Runs inside `python -m devtools.testenv`; `--quick` takes half a minute.
+accepted, and afterwards the ledger must verify. Runs inside `python -m devtools.testenv`.
 """
 
 from __future__ import annotations

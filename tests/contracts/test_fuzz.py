@@ -1,4 +1,4 @@
-"""The quick version of `make fuzz`, always with the same seed: both APIs as served keep to what they say of themselves."""
+"""The quick version of `make fuzz`, always with the same seed: both APIs keep to what they say of themselves."""
 
 from __future__ import annotations
 

@@ -19,8 +19,8 @@ from accounting.api.v1.intake import STATES_SHOWN
 JSON = "application/json"
 _INSTANT = {"type": "string", "format": "date-time"}
 _CREDITS = {"type": "string", "pattern": r"^-?[0-9]{1,12}(\.[0-9]{1,6})?$"}
-_SOURCE = {"type": "string", "maxLength": 200, "pattern": shapes.NO_NUL}
-_JOB_ID = {"type": "string", "maxLength": 300, "pattern": shapes.NO_NUL}
+_SOURCE = {"type": "string", "minLength": 1, "maxLength": 200, "pattern": shapes.NO_NUL}
+_JOB_ID = {"type": "string", "minLength": 1, "maxLength": 300, "pattern": shapes.NO_NUL}
 _WHOLE = {"type": "integer", "minimum": 1, "maximum": shapes.BIGINT}
 
 
@@ -158,7 +158,7 @@ read_balance = extend_schema(
 )
 
 _PAGES = [
-    _query("cursor", {"type": "string"}, "From the `next` of the page before."),
+    _query("cursor", {"type": "string", "minLength": 1}, "From the `next` of the page before."),
     _query("limit", {"type": "integer", "default": 50}, "Rows a page, clamped to 1 to 500."),
     *_rate_limits(200),
 ]
