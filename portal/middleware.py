@@ -12,6 +12,9 @@ from portal import logs, surfaces
 from portal.api import errors
 from portal.api.faults import Fault
 
+#: The most that a form of a page may hold; the APIs have bounds of their own.
+MAX_FORM_BYTES = 1024 * 1024
+
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
 
 
@@ -74,9 +77,12 @@ class Transport:
             surface = surfaces.surface_of(request.path_info)
             if surface in {"etl", "problem"}:
                 return self.refuse(request)
-        if "HTTP_TRANSFER_ENCODING" in request.META and not request.META.get("CONTENT_LENGTH"):
+        length = request.META.get("CONTENT_LENGTH")
+        if "HTTP_TRANSFER_ENCODING" in request.META and not length:
             # The body of such a request would be taken for empty.
             return errors.answer(request, Fault(411, "length_required", "Send the body with a Content-Length."))
+        if length and int(length) > MAX_FORM_BYTES and not surfaces.is_for_programs(request):
+            return errors.answer(request, Fault(413, "body_too_large", "The form is too large."))
         response = self.get_response(request)
         if surfaces.is_for_programs(request):
             # An answer is data: nothing in it may run or be kept, should somebody open it in a browser.

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
 from django.test import Client
+
+from portal import surfaces
 
 pytestmark = pytest.mark.django_db
 
@@ -19,7 +22,7 @@ def test_headers(client: Client, path: str) -> None:
     assert answer["X-Frame-Options"] == "DENY"
     assert answer["Referrer-Policy"] == "same-origin"
     assert answer["Cross-Origin-Opener-Policy"] == "same-origin"
-    assert answer["Content-Security-Policy"].startswith("default-src 'none'")
+    assert "default-src 'none'" in answer["Content-Security-Policy"].split("; ")
     if path != "/health":
         assert "camera=()" in answer["Permissions-Policy"]
 
@@ -97,3 +100,37 @@ def test_the_admin_has_no_form_for_passwords(client: Client, settings: Any) -> N
     answer = client.get(answer["Location"])
     assert answer.status_code == 302
     assert answer["Location"].startswith(settings.LOGIN_URL)
+
+
+def test_a_form_that_is_too_large(client: Client) -> None:
+    answer = client.generic("POST", "/theme/", b"x" * (1024 * 1024 + 1), "application/x-www-form-urlencoded")
+    assert answer.status_code == 413
+    assert answer["Content-Type"].startswith("text/html")
+
+
+@pytest.mark.parametrize(
+    ("mount", "path", "surface"),
+    [
+        ("", "/resources", "etl"),
+        ("", "//resources", "etl"),
+        ("", "/resources/", "etl"),
+        ("", "/user/permissions", "etl"),
+        ("", "/user/other", "page"),
+        ("", "/resourcesx", "page"),
+        ("etl", "/etl/resources", "etl"),
+        ("etl", "/etl//resources", "etl"),
+        ("etl", "/resources", "page"),
+        ("a/b", "/a/b/validate/auth", "etl"),
+        ("", "/api/v1/balance", "problem"),
+        ("", "/api/v1/docs/", "page"),
+        ("", "/health", "probe"),
+        ("", "/health/ready", "probe"),
+        ("", "/docs/", "page"),
+        ("", "/", "page"),
+    ],
+)
+def test_surfaces(settings: Any, mount: str, path: str, surface: str) -> None:
+    settings.ETL_MOUNT = mount
+    assert surfaces.surface_of(path) == surface
+    exempt = re.match(surfaces.machine_paths(mount), path.removeprefix("/")) is not None
+    assert exempt == (surface in {"etl", "problem", "probe"} or path.startswith("/api/"))
