@@ -26,7 +26,6 @@ from portal import claims, provider
 from portal.models import User
 from portal.provider import AnswerInvalid, SignInCancelled, SignInError, StateUnknown
 
-ALGORITHMS = ["RS256"]
 LEEWAY_SECONDS = 30
 STATE_SECONDS = 15 * 60
 CALLBACK = "oidc_authentication_callback"
@@ -131,7 +130,7 @@ class Backend(OIDCAuthenticationBackend):  # type: ignore[misc]  # the library h
             payload: dict[str, Any] = jwt.decode(
                 token,
                 provider.signing_key(token),
-                algorithms=ALGORITHMS,
+                algorithms=[settings.OIDC_RP_SIGN_ALGO],
                 issuer=settings.OIDC_ISSUER,
                 audience=settings.OIDC_RP_CLIENT_ID,
                 leeway=LEEWAY_SECONDS,

@@ -8,9 +8,8 @@ from collections.abc import Mapping
 from typing import Any
 
 import requests
+from django.conf import settings
 
-#: Seconds for the whole exchange.
-TIMEOUT_SECONDS = 5.0
 MAX_ANSWER_BYTES = 256 * 1024
 
 
@@ -26,7 +25,7 @@ class FetchFailed(Exception):
 
 
 def get_json(url: str, token: str | None = None) -> dict[str, Any]:
-    """:raises FetchFailed: for anything but 200 and a JSON object of at most 256 KiB within 5 seconds."""
+    """:raises FetchFailed: for anything but 200 and a JSON object of at most 256 KiB within OIDC_TIMEOUT seconds."""
     return _ask("GET", url, headers={"Authorization": f"Bearer {token}"} if token else {})
 
 
@@ -36,7 +35,8 @@ def post_form(url: str, form: Mapping[str, str], credentials: tuple[str, str] | 
 
 
 def _ask(method: str, url: str, *, headers: Mapping[str, str] | None = None, **how: Any) -> dict[str, Any]:
-    deadline = time.monotonic() + TIMEOUT_SECONDS
+    limit = float(settings.OIDC_TIMEOUT)
+    deadline = time.monotonic() + limit
     with requests.Session() as session:
         # Neither a proxy from the environment nor a ~/.netrc decides where tokens and keys come from.
         session.trust_env = False
@@ -45,7 +45,7 @@ def _ask(method: str, url: str, *, headers: Mapping[str, str] | None = None, **h
                 method,
                 url,
                 headers={"Accept": "application/json", **(headers or {})},
-                timeout=(TIMEOUT_SECONDS / 2, TIMEOUT_SECONDS / 2),
+                timeout=(limit / 2, limit / 2),
                 allow_redirects=False,
                 stream=True,
                 **how,

@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import jwt
+from django.conf import settings
 from django.core import signing
 
 from portal import logs
@@ -99,7 +100,7 @@ class KeyStore:
 
     def _ask_for_unknown(self) -> None:
         """Ask for a key nobody has, once a minute. Who comes while that is under way waits for its result."""
-        if not self._fetching.acquire(timeout=fetching.TIMEOUT_SECONDS):
+        if not self._fetching.acquire(timeout=float(settings.OIDC_TIMEOUT)):
             return
         try:
             now, first = self.clock(), not self.keys

@@ -155,6 +155,7 @@ OIDC_RP_SCOPES = environment.text("OIDC_RP_SCOPES", "openid profile email vopers
 #: What the button of the landing page calls the provider.
 OIDC_TITLE = environment.text("OIDC_TITLE", "EGI Check-in")
 OIDC_RP_SIGN_ALGO = environment.text("OIDC_RP_SIGN_ALGO", "RS256")
+# The sign-in always does the following; the library reads them in the parts that portal.oidc leaves to it.
 OIDC_USE_PKCE = True
 OIDC_PKCE_CODE_CHALLENGE_METHOD = "S256"
 OIDC_USE_NONCE = True

@@ -13,7 +13,6 @@ from django.utils import timezone
 
 from devtools.provider import ProviderAdmin
 from portal import provider
-from portal.api import fetching
 from tests.portal.visitor import Visitor, assert_refused
 
 pytestmark = [pytest.mark.provider]
@@ -90,11 +89,11 @@ class TestFaults:
 
     @pytest.mark.parametrize("endpoint", ["token", "jwks", "userinfo"])
     def test_a_provider_that_hangs_is_not_waited_for(
-        self, visitor: Visitor, op: ProviderAdmin, monkeypatch: pytest.MonkeyPatch, endpoint: str
+        self, visitor: Visitor, op: ProviderAdmin, settings: Any, endpoint: str
     ) -> None:
         callback = visitor.consent(visitor.start())
         op.set_fault(endpoint, "hang")
-        monkeypatch.setattr(fetching, "TIMEOUT_SECONDS", 0.4)
+        settings.OIDC_TIMEOUT = 0.4
         started = time.monotonic()
 
         assert_refused(visitor, visitor.finish(callback), 503)

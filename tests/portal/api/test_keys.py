@@ -222,8 +222,8 @@ def test_discovery_that_speaks_for_somebody_else(store: KeyStore, issuer: Issuer
         store.key("one")
 
 
-def test_a_hanging_provider_is_given_up(issuer: Issuer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fetching, "TIMEOUT_SECONDS", 0.4)
+def test_a_hanging_provider_is_given_up(issuer: Issuer, settings: Any) -> None:
+    settings.OIDC_TIMEOUT = 0.4
     issuer.broken["/realm/certs"] = 3.0
     with pytest.raises(fetching.FetchFailed, match="did not answer"):
         fetching.get_json(f"{issuer.root}/realm/certs")

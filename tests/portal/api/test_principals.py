@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -13,7 +14,7 @@ from django.test import Client
 
 from accounting import registry
 from accounting.principals import PersonPrincipal, ServicePrincipal
-from portal.api import auth, tokens
+from portal.api import auth, introspection, tokens
 from tests.portal.api.issuing import Issuer, Key
 
 pytestmark = [pytest.mark.django_db, pytest.mark.urls("tests.portal.api.probe")]
@@ -162,6 +163,26 @@ def test_introspection_that_fails_is_503(client: Client, introspecting: Issuer) 
     answer = client.get("/probe/who", headers={"authorization": "Bearer good-token"})
     assert answer.status_code == 503
     assert answer["Retry-After"] == "5"
+
+
+def test_a_flood_of_invented_tokens_does_not_take_every_thread(
+    client: Client, introspecting: Issuer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While as many questions are under way as may be, the next caller is asked to come back."""
+    monkeypatch.setattr(introspection, "_turns", threading.BoundedSemaphore(1))
+    with introspection._turns:
+        answer = client.get("/probe/who", headers={"authorization": "Bearer invented"})
+        assert answer.status_code == 503
+    assert client.get("/probe/who", headers={"authorization": "Bearer invented"}).status_code == 401
+
+
+def test_an_issuer_without_introspection_endpoint(
+    client: Client, introspecting: Issuer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        introspecting, "document", lambda path: {"issuer": introspecting.issuer, "jwks_uri": f"{introspecting.root}/x"}
+    )
+    assert client.get("/probe/who", headers={"authorization": "Bearer opaque"}).status_code == 503
 
 
 def test_signed_tokens_are_never_sent_to_introspection(
