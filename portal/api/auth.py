@@ -64,7 +64,7 @@ def read_header(header: str) -> tuple[str | None, str]:
         raise AuthenticationFailed("The Authorization header is too long.", code="token_invalid")
     scheme, _, rest = header.strip().partition(" ")
     rest = rest.strip()
-    if scheme.lower() != "bearer" or not rest or not rest.isascii() or any(mark.isspace() for mark in rest):
+    if scheme.lower() != "bearer" or not rest or not rest.isascii() or len(rest.split()) != 1:
         raise AuthenticationFailed("Send the header as: Authorization: Bearer <access token>.", code="token_invalid")
     parts = rest.split("/")
     if len(parts) == 1:
