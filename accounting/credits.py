@@ -62,7 +62,7 @@ def to_number(micros: int) -> int | float:
 
 def round_credits(credits: Decimal) -> int:
     """Micro-credits, rounded half to even: the only rounding of a charge (design, Money 1)."""
-    return int(EXACT.multiply(credits, _SCALE).quantize(_ONE, context=EXACT))
+    return int(EXACT.quantize(EXACT.multiply(credits, _SCALE), _ONE))
 
 
 def split(total: int, weights: Sequence[int]) -> list[int]:

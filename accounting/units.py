@@ -22,8 +22,9 @@ class Unit:
     denominator: int
 
     def convert(self, quantity: Decimal) -> Decimal:
-        product = EXACT.multiply(quantity, Decimal(self.numerator))
-        return EXACT.divide(product, Decimal(self.denominator))
+        if self.numerator != 1:
+            quantity = EXACT.multiply(quantity, Decimal(self.numerator))
+        return quantity if self.denominator == 1 else EXACT.divide(quantity, Decimal(self.denominator))
 
     @property
     def conversion(self) -> str:

@@ -240,7 +240,7 @@ def _check_lines(report: UsageReport) -> None:
         if not line.quantity.is_finite() or line.quantity < 0:
             raise QuantityImpossible("a quantity is a number and not negative", field=f"lines[{index}].quantity")
         # Also in the unit that is stored: a terabyte is more gigabytes.
-        if line.quantity >= HUGE or unit.convert(line.quantity) >= HUGE:
+        if line.quantity >= HUGE or (unit.numerator > 1 and unit.convert(line.quantity) >= HUGE):
             raise QuantityImpossible("the quantity is too large to be true", field=f"lines[{index}].quantity")
 
 
