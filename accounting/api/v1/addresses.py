@@ -16,5 +16,5 @@ def readings(path: str) -> Iterator[tuple[str, str]]:
     """Every (source, job id) that the path may mean, the longest source first."""
     end = len(path)
     while (end := path.rfind("/", 0, end)) >= 0:
-        if end and end + 1 < len(path):
+        if end:
             yield path[:end], path[end + 1 :]

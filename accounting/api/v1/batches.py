@@ -128,7 +128,7 @@ def _part(index: int, name: str, outcome: Outcome | None, item: Item) -> str:
     if outcome is not None and error is None:
         return f'{{"index":{index},"outcome":"{name}","status":201,"report":{outcome.answer}}}'
     assert error is not None
-    problem = msgspec.json.encode(_problem(intake.to_client_field(error, KEY_FIELD))).decode()
+    problem = msgspec.json.encode(_problem(intake.to_client_field(error))).decode()
     return f'{{"index":{index},"outcome":"{name}","status":{error.status},"problem":{problem}}}'
 
 

@@ -169,10 +169,8 @@ def link_originals(errors: Iterable[DomainError | None]) -> None:
         error.extra["original"] = {name: first.get(name) for name in ("id", "cost", "job")}
 
 
-def to_client_field(error: DomainError, key: str) -> DomainError:
-    """The same error with the name that the client knows the field by; `key` is how it sent the key."""
-    if error.field == "key":
-        error.field = key
-    elif error.field:
+def to_client_field(error: DomainError) -> DomainError:
+    """The same error with the name that the client knows the field by."""
+    if error.field:
         error.field = "metrics" if error.field == "lines" else _DOMAIN_LINE.sub(r"metrics.\1", error.field)
     return error

@@ -43,7 +43,7 @@ class UsageReportView(APIView):
             raise
         if outcome.error:
             intake.link_originals([outcome.error])
-            raise intake.to_client_field(outcome.error, KEY_HEADER)
+            raise intake.to_client_field(outcome.error)
         headers = {"Location": f"/api/v1/jobs/{quote(report.source)}/{quote(report.job_id)}"}
         if outcome.status == "replayed":
             headers["Idempotency-Replayed"] = "true"

@@ -225,6 +225,7 @@ class TestOne:
             "/jobs/x/",
             "/jobs//",
             "/jobs//j-1",
+            "/jobs//TerraScope/MEP/j-1",
             "/jobs/TerraScope/MEP/",
             "/jobs/TerraScope/MEP/j-1/",
             "/jobs/TerraScope/MEP/j-1/receipt",
