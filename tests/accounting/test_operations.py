@@ -1,0 +1,102 @@
+"""The operators' commands, as docs/operations.md says them."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from io import StringIO
+from pathlib import Path
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from accounting import queries, registry, tariffs
+from accounting.models import Source, Tariff
+from tests.conftest import Federation
+
+GUIDE = (Path(__file__).parents[2] / "docs" / "operations.md").read_text(encoding="utf-8")
+SHOWN = [shlex.split(block.replace("\\\n", " ")) for block in re.findall(r"```\nmanage\.py (.*?)```", GUIDE, re.DOTALL)]
+RATES = re.findall(r"```json\n(.*?)```", GUIDE, re.DOTALL)[0]
+
+
+def shown(command: str) -> list[str]:
+    return list(next(words for words in SHOWN if words[0] == command))
+
+
+def run(words: list[str]) -> str:
+    out = StringIO()
+    call_command(*words, stdout=out)
+    return out.getvalue()
+
+
+@pytest.fixture
+def rates(tmp_path: Path) -> Path:
+    file = tmp_path / "rates.json"
+    file.write_text(RATES, encoding="utf-8")
+    return file
+
+
+def test_a_back_end_is_connected_and_priced_as_the_guide_says(db: None, rates: Path) -> None:
+    for _ in range(2):
+        assert "openeo-job-tracker may report for TerraScope/MEP" in run(shown("register_backend"))
+    client = registry.find_client("https://sso.terrascope.be/auth/realms/terrascope", "openeo-job-tracker")
+    assert client is not None
+    assert registry.sources_of(client.pk) == ["TerraScope/MEP"]
+    run([*shown("publish_tariff")[:-1], str(rates)])
+    tariff = Tariff.objects.get()
+    assert [rule.name for rule in tariffs.load(tariff.pk)] == [rule["name"] for rule in json.loads(RATES)["rules"]]
+    assert tariffs.load(tariff.pk)[-1].when == {"state": frozenset({"FAILED"})}
+
+
+def test_a_client_keeps_its_sources_when_it_gets_another(db: None) -> None:
+    words = shown("register_backend")
+    run(words)
+    run([words[0], "TerraScope/Two", *words[2:]])
+    assert Source.objects.count() == 2
+    client = registry.find_client("https://sso.terrascope.be/auth/realms/terrascope", "openeo-job-tracker")
+    assert client is not None
+    assert registry.sources_of(client.pk) == ["TerraScope/MEP", "TerraScope/Two"]
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        ({"starts_at": "2026-01-01T00:00:00"}, "offset"),
+        ({"rules": [{"name": "x", "metric": "cpu", "canonical_unit": "km2"}]}, r"rules\[0\].canonical_unit"),
+        ({"colour": "red"}, "colour"),
+        ({"name": 5.5}, "name"),
+    ],
+)
+def test_bad_rates_are_named(federation: Federation, tmp_path: Path, change: dict[str, object], problem: str) -> None:
+    file = tmp_path / "rates.json"
+    file.write_text(json.dumps(json.loads(RATES) | change), encoding="utf-8")
+    before = Tariff.objects.count()
+    with pytest.raises(CommandError, match=problem):
+        run(["publish_tariff", "TerraScope/MEP", str(file)])
+    assert Tariff.objects.count() == before
+
+
+def test_missing_rates_are_named(db: None, tmp_path: Path) -> None:
+    with pytest.raises(CommandError, match=r"nowhere\.json"):
+        run(["publish_tariff", "TerraScope/MEP", str(tmp_path / "nowhere.json")])
+
+
+def test_credits_are_given_once_however_often_the_command_is_repeated(federation: Federation) -> None:
+    words = shown("issue_grant")
+    words[1] = str(federation.lab)
+    for _ in range(2):
+        run(words)
+    assert queries.balance(federation.lab).spendable == 1_000_000_000
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "problem"),
+    [(2, "1e3", "amount"), (2, "0", "amount"), (1, "999999999", "organisation"), (-1, "2027-01-01", "offset")],
+)
+def test_bad_grants_are_named(federation: Federation, place: int, value: str, problem: str) -> None:
+    words = shown("issue_grant")
+    words[1] = str(federation.lab)
+    words[place] = value
+    with pytest.raises(CommandError, match=problem):
+        run(words)
