@@ -24,7 +24,7 @@ from devtools.processes import Child, Command, ProcessError, answers, free_ports
 from devtools.provider import AUDIENCE, ProviderAdmin
 
 CONFIG = Path(__file__).with_name("fuzz.toml")
-QUICK, THOROUGH = 8, 150
+QUICK, THOROUGH = 4, 150
 QUICK_PHASES = "examples,coverage,fuzzing"
 ALL_PHASES = f"{QUICK_PHASES},stateful"
 

@@ -1,4 +1,4 @@
-"""The quick version of `make fuzz`, always with the same seed: both APIs keep to what they say of themselves."""
+"""The quick version of `make fuzz`, always with the same seed: our API keeps to what it says of itself."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[2]
 @pytest.mark.provider
 def test_schemathesis_finds_nothing() -> None:
     assert "TEST_OP_ROOT" in os.environ, "run the tests by `make test`, or inside `python -m devtools.testenv`"
-    command = [sys.executable, "-m", "devtools.rigs.fuzz", "--quick", "--seed", "1"]
+    command = [sys.executable, "-m", "devtools.rigs.fuzz", "--quick", "--only", "v1", "--seed", "1"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=240)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert done.stdout.count(": fine (") == 4
+    assert done.stdout.count(": fine (") == 2
