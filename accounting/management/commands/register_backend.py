@@ -11,7 +11,7 @@ from accounting import registry
 
 
 class Command(BaseCommand):
-    help = "Registers provider, back end, source and the client that reports for it. Idempotent: repeat it to change names."
+    help = "Registers provider, back end, source and the client that reports for it. Idempotent."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("source", help="the sourceId of its reports, e.g. TerraScope/MEP")
