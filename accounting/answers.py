@@ -66,6 +66,7 @@ def _render_v1(booking: Booking) -> dict[str, Any]:
         "id": str(booking.report_id),
         "source": report.source,
         "user": report.user,
+        "user_issuer": report.issuer,
         "job_id": report.job_id,
         "execution_id": report.execution_id,
         "organisation": booking.organisation,

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from accounting.principals import normalise_issuer
 from accounting.rating import RatedLine, UsageLine
 
 RESOURCES = "resources"
@@ -42,6 +43,11 @@ class UsageReport:
     user_issuer: str | None = None
 
     @property
+    def issuer(self) -> str | None:
+        """`user_issuer` in the one spelling that is compared."""
+        return normalise_issuer(self.user_issuer) if self.user_issuer else None
+
+    @property
     def metrics(self) -> str:
         """The set of what was measured, one spelling whatever the order."""
         return ",".join(sorted(f"{line.metric}/{line.process}" for line in self.lines))
@@ -53,7 +59,7 @@ class UsageReport:
             f"{line.metric}|{line.quantity.normalize():f}|{line.unit}|{line.process}|{line.collection}"
             for line in self.lines
         )
-        parts = [self.user, str(self.organisation), self.job_id, self.execution_id or "", *lines]
+        parts = [self.issuer or "", self.user, str(self.organisation), self.job_id, self.execution_id or "", *lines]
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import msgspec
 from django.db import connection
 
-from accounting.principals import ServicePrincipal, normalise_issuer
+from accounting.principals import ServicePrincipal
 from accounting.reports import USAGE_REPORTS, UsageReport
 
 
@@ -59,7 +59,7 @@ def resolve(client: ServicePrincipal, reports: Sequence[UsageReport]) -> list[Re
             "source": report.source,
             "service": report.service,
             "key": report.key,
-            "issuer": report.user_issuer and normalise_issuer(report.user_issuer),
+            "issuer": report.issuer,
             "user": report.user,
             "organisation": report.organisation,
             "execution": report.execution_id,

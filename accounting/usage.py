@@ -171,6 +171,7 @@ def _reused(report: UsageReport, row: Resolved) -> IdempotencyKeyReused:
             name
             for name, value in (
                 ("user", report.user),
+                ("user_issuer", report.issuer),
                 ("job_id", report.job_id),
                 ("execution_id", report.execution_id),
                 ("organisation", report.organisation),

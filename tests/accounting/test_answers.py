@@ -79,6 +79,7 @@ class TestOurOwnAnswer:
             "id": str(UUID(int=7)),
             "source": "A b/C",
             "user": "alice",
+            "user_issuer": None,
             "job_id": "j 1",
             "execution_id": "e-1",
             "organisation": 42,

@@ -194,6 +194,7 @@ class BookedReport(Struct):
     id: Annotated[str, Meta(extra_json_schema={"format": "uuid"})]
     source: str
     user: str
+    user_issuer: Annotated[str | None, Meta(description="As the report said it; null: the source's.")]
     job_id: str
     execution_id: str | None
     organisation: Annotated[int, Meta(description="Who paid.")]

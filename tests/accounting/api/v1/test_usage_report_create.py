@@ -163,6 +163,7 @@ class TestExactlyOnce:
         ("change", "field"),
         [
             ({"user": "bob@egi.eu"}, "user"),
+            ({"user_issuer": "https://elsewhere.example.org"}, "user_issuer"),
             ({"organisation": 1}, "organisation"),
             ({"job_id": "j-2"}, "job_id"),
             ({"execution_id": "application_2"}, "execution_id"),
