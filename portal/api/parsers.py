@@ -8,7 +8,8 @@ The raw bytes stay available as `request.body`.
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator, Mapping
+import math
+from collections.abc import Callable, Collection, Iterator, Mapping
 from decimal import Decimal
 from typing import IO, Any, NoReturn
 
@@ -21,8 +22,8 @@ MAX_DEPTH = 64
 #: A number may have this many characters, and its first digit this many places before or after the decimal point.
 MAX_NUMBER_CHARACTERS = 60
 MAX_MAGNITUDE = 40
-#: Whole numbers may be longer, as long as Python reads them quickly: too large for a field is the field's matter.
-MAX_INTEGER_CHARACTERS = 4_000
+#: Whole numbers may be as long as Python reads and writes them: too large for a field is the field's matter.
+MAX_INTEGER_CHARACTERS = 4_300
 
 
 class BodyTooLarge(APIException):
@@ -73,7 +74,9 @@ def _refuse_encodings(headers: Mapping[str, str], media_type: str) -> None:
 
 
 def decode(raw: bytes, free_texts: Collection[str] = ()) -> Any:
-    """Members of the document named in `free_texts` are written by users: what no text may hold is cut from them.
+    """Members of the document named in `free_texts` are written by users, so nothing in them makes a body invalid.
+
+    What no text may hold is replaced in them; one that is no text, and could not be read, becomes null.
 
     :raises BodyInvalid: naming line and column, or the path of the value that is not acceptable.
     """
@@ -84,20 +87,41 @@ def decode(raw: bytes, free_texts: Collection[str] = ()) -> Any:
     except UnicodeDecodeError as error:
         raise BodyInvalid(f"The body is not UTF-8: byte {error.start} cannot be read.") from None
     try:
-        value = _decoder.decode(text)
+        value = _read(text, _decoder)
+    except BodyInvalid:
+        value = _read(text, _tolerant) if free_texts else None
+        if not _forget(value, free_texts):
+            raise
+    # Both passes walk the document, so they run only when the text can contain what they look for.
+    if text.count("[") + text.count("{") > MAX_DEPTH:
+        _forget(value, free_texts)
+        _refuse_depth(value)
+    if "\\u" in text:
+        _forget(value, free_texts)
+        for name in free_texts:
+            _clean(value, name)
+        _refuse_texts(value)
+    return value
+
+
+def _read(text: str, decoder: json.JSONDecoder) -> Any:
+    try:
+        return decoder.decode(text)
     except json.JSONDecodeError as error:
         place = f"line {error.lineno}, column {error.colno}"
         raise BodyInvalid(f"The body is not valid JSON: {error.msg} at {place}.") from None
     except RecursionError:
         raise BodyInvalid(f"The body is nested more than {MAX_DEPTH} levels deep.") from None
-    # Both passes walk the document, so they run only when the text can contain what they look for.
-    if text.count("[") + text.count("{") > MAX_DEPTH:
-        _refuse_depth(value)
-    if "\\u" in text:
-        for name in free_texts:
-            _clean(value, name)
-        _refuse_texts(value)
-    return value
+
+
+def _forget(document: Any, names: Collection[str]) -> bool:
+    """Put null for every free text that is neither a text nor a number; returns whether there was one."""
+    if not isinstance(document, dict):
+        return False
+    strange = [name for name in names if not isinstance(document.get(name), str | int | Decimal | None)]
+    if strange:
+        document.update(dict.fromkeys(strange))
+    return bool(strange)
 
 
 def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -119,7 +143,7 @@ def _float(text: str) -> Decimal:
 
 
 def _int(text: str) -> int:
-    if len(text) > MAX_INTEGER_CHARACTERS:
+    if len(text.removeprefix("-")) > MAX_INTEGER_CHARACTERS:
         raise BodyInvalid(f"The number {text[:40]}… is too long.")
     return int(text)
 
@@ -130,6 +154,26 @@ def _constant(text: str) -> NoReturn:
 
 _decoder = json.JSONDecoder(
     object_pairs_hook=_pairs, parse_float=_float, parse_int=_int, parse_constant=_constant, strict=True
+)
+
+
+def _or_nan(read: Callable[[str], Any]) -> Callable[[str], Any]:
+    def read_or_nan(text: str) -> Any:
+        try:
+            return read(text)
+        except BodyInvalid:
+            return math.nan
+
+    return read_or_nan
+
+
+#: Reads numbers that are none of ours as a float, which no field takes.
+_tolerant = json.JSONDecoder(
+    object_pairs_hook=_pairs,
+    parse_float=_or_nan(_float),
+    parse_int=_or_nan(_int),
+    parse_constant=_or_nan(_constant),
+    strict=True,
 )
 
 
@@ -158,7 +202,9 @@ def _refuse_texts(value: Any) -> None:
 
 def _clean(document: Any, name: str) -> None:
     if isinstance(document, dict) and isinstance(text := document.get(name), str):
-        document[name] = "".join(letter for letter in text if letter != "\x00" and not "\ud800" <= letter <= "\udfff")
+        document[name] = "".join(
+            "\ufffd" if letter == "\x00" or "\ud800" <= letter <= "\udfff" else letter for letter in text
+        )
 
 
 def _texts(value: Any, path: str) -> Iterator[tuple[str, str]]:

@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from hashlib import sha256
 from typing import Any
 
 from accounting.errors import InvalidInput
@@ -26,6 +27,7 @@ NUMBER_PATTERN = r"^[0-9]{1,20}(\.[0-9]{1,38})?([eE][+-]?[01]?[0-9])?$"
 WHOLE_PATTERN = r"^-?[0-9]{1,40}$"
 
 _ID = re.compile(ID_PATTERN[1:-1])
+_STRANGE = re.compile(f"(?!{_LETTER}).")
 _NUMBER = re.compile(NUMBER_PATTERN[1:-1])
 _WHOLE = re.compile(WHOLE_PATTERN[1:-1])
 
@@ -63,6 +65,20 @@ def optional_id(body: Body, name: str, most: int) -> str | None:
     return value
 
 
+def free_id(body: Body, name: str, most: int) -> str | None:
+    """An identifier in which a user has a say, such as a process id: one that would be refused is shortened instead.
+
+    The SHA-256 at its end keeps it apart from every other, so that it is unknown here, which costs nothing.
+
+    :raises InvalidInput: it is no text, or empty.
+    """
+    value = body.get(name)
+    if type(value) is str and value and (len(value) > most or _ID.fullmatch(value) is None):
+        digest = sha256(value.encode()).hexdigest()[:32]
+        return f"{_STRANGE.sub('_', value[: most - 33])}~{digest}"
+    return optional_id(body, name, most)
+
+
 def choice(body: Body, name: str, allowed: frozenset[str]) -> str:
     """One of `allowed`, empty when absent.
 
@@ -81,13 +97,13 @@ def choice(body: Body, name: str, allowed: frozenset[str]) -> str:
 def title(body: Body, name: str) -> str | None:
     """A text that people wrote: cut and cleaned rather than refused, a job's name must not cost its back end the money.
 
-    :raises InvalidInput: it is no text.
+    Back ends pass on what their user sent, so a number is its own text and anything else is no title.
     """
     value = body.get(name)
-    if value is None:
-        return None
+    if type(value) is int or type(value) is Decimal:
+        value = str(value)
     if type(value) is not str:
-        raise InvalidInput(f"must be a text, not {kind_of(value)}", field=name)
+        return None
     cut = value[:TITLE_LENGTH]
     return cut if cut.isprintable() else "".join(letter if letter.isprintable() else " " for letter in cut)
 

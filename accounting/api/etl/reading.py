@@ -45,7 +45,9 @@ def read_added_value(body: Any, raw: str) -> UsageReport:
     :raises InvalidInput: naming the field.
     """
     document = _document(body)
-    service = fields.required_id(document, "service", SERVICE)
+    service = fields.free_id(document, "service", SERVICE)
+    if service is None:
+        raise InvalidInput("is required", field="service")
     area = document.get("area")
     if area is None:
         raise InvalidInput('is required, for example {"value": 40.0, "unit": "square_meter"}', field="area")
@@ -72,7 +74,8 @@ def _report(body: Body, raw: str, endpoint: str, lines: tuple[UsageLine, ...], s
         job_id=job_id,
         lines=lines,
         raw=raw,
-        key=fields.optional_id(body, "idempotencyKey", KEY),
+        # existing clients build the key of an added-value report from the process id
+        key=(fields.free_id if service else fields.optional_id)(body, "idempotencyKey", KEY),
         service=service,
         organisation=fields.organisation(body, "orgId"),
         job_title=fields.title(body, "jobName"),

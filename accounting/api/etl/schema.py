@@ -63,9 +63,7 @@ def _metric(name: str, description: str) -> Schema:
 _COMMON: Schema = {
     "jobId": _id(reading.JOB_ID, "The job, or the request of synchronous processing."),
     "jobName": {
-        "type": ["string", "null"],
-        "pattern": r"^[^\u0000]*$",
-        "description": f"The title; cut after {fields.TITLE_LENGTH} characters.",
+        "description": f"The title, cut after {fields.TITLE_LENGTH} characters. It is the user's: nothing is refused.",
     },
     "executionId": _optional(_id(reading.EXECUTION_ID, "This run of the job.")),
     "userId": _id(reading.USER_ID, "`sub` of the user's access token."),
@@ -112,7 +110,16 @@ _ADDED_VALUE: Schema = {
     "required": ["jobId", "userId", "sourceId", "service", "area"],
     "properties": _COMMON
     | {
-        "service": _id(reading.SERVICE, "The process that was used; an unknown one costs nothing."),
+        "service": {
+            "type": "string",
+            "minLength": 1,
+            "description": "The process that was used; an unknown one costs nothing.",
+        },
+        "idempotencyKey": {
+            "type": ["string", "null"],
+            "minLength": 1,
+            "description": _COMMON["idempotencyKey"]["description"],
+        },
         "area": _measured(
             sorted(unit.name for unit in UNITS.values() if unit.canonical == "km2"), "What it was used on."
         ),

@@ -31,8 +31,10 @@ class ReportView(ETLView):
 
     permission_classes = [OnlyServices]
     http_method_names = ["post"]
+    max_body_bytes: ClassVar[int] = 8 * 1024 * 1024
+    """As long as a job's title may make it."""
     free_texts: ClassVar[frozenset[str]] = frozenset({"jobName"})
-    """What the user wrote: no character in it may cost the provider his money."""
+    """What the user wrote: nothing in it may cost the provider his money."""
 
     def book(self, request: Request, read: Callable[[Any, str], UsageReport]) -> HttpResponse:
         """:raises DomainError: the report is malformed, or cannot be booked and is kept."""
@@ -55,6 +57,8 @@ class ResourcesView(ReportView):
 
 
 class AddedValueView(ReportView):
+    free_texts = ReportView.free_texts | {"service", "idempotencyKey"}
+
     @schema.added_value
     def post(self, request: Request) -> HttpResponse:
         return self.book(request, reading.read_added_value)

@@ -212,13 +212,24 @@ def test_limits_are_what_the_documentation_says() -> None:
 
 
 def test_what_users_write_is_cleaned_not_refused() -> None:
-    """A title must not make a job unreportable: its characters are cut, other fields stay strict."""
+    """A title must not make a job unreportable: its characters are replaced, other fields stay strict."""
     free = frozenset({"title"})
-    assert decode(b'{"title": "a\\u0000b\\ud800c \\ud83d\\ude00"}', free) == {"title": "abc 😀"}
+    assert decode(b'{"title": "a\\u0000b\\ud800c \\ud83d\\ude00"}', free) == {"title": "a\ufffdb\ufffdc 😀"}
     assert decode(b'{"title": 5, "x": "\\u00e9"}', free) == {"title": 5, "x": "é"}
     assert decode(b'["\\u00e9"]', free) == ["é"]
     with pytest.raises(BodyInvalid):
         decode(b'{"title": "ok", "user": "a\\u0000"}', free)
+
+
+@pytest.mark.parametrize(
+    "strange", [b"NaN", b"1e999", b"9" * 4301, b'["\\ud800"]', b"[" * 70 + b"]" * 70, b"-Infinity"]
+)
+def test_what_is_no_text_where_users_write_becomes_null(strange: bytes) -> None:
+    free = frozenset({"title"})
+    assert decode(b'{"title": %b, "x": 1.5}' % strange, free)["title"] is None
+    for body in (b'{"title": "t", "x": %b}' % strange, b'{"title": %b' % strange, b"[%b]" % strange):
+        with pytest.raises(BodyInvalid):
+            decode(body, free)
 
 
 def test_a_long_whole_number_is_the_matter_of_its_field() -> None:

@@ -73,7 +73,7 @@ def test_compressed_body(backend: Caller) -> None:
 
 def test_too_large_a_body(backend: Caller) -> None:
     before = rows()
-    answer = backend.resources(resources(jobName="x" * 2**20))
+    answer = backend.resources(resources(jobName="x" * 2**23))
     assert (answer.status_code, answer.json()["code"]) == (413, "body_too_large")
     assert rows() == before
 

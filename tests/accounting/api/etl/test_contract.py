@@ -347,7 +347,13 @@ def test_health_needs_no_token_and_no_database(client: Any) -> None:
         {"jobName": "free\x00ride"},
         {"jobName": "half \ud800 of a pair"},
         {"jobName": "x" * 5000},
+        {"jobName": 2024},
+        {"jobName": ["a", {"list": True}]},
+        {"jobName": float("nan")},
+        {"jobName": 1e300},
+        {"jobName": "x" * 2**21},
         {"orgId": int("9" * 60)},
+        {"orgId": int("9" * 4300)},
         {"orgId": -1},
     ],
 )
@@ -357,3 +363,22 @@ def test_nothing_a_user_writes_makes_a_job_free(
     """Titles and organisations come from the user's own job; a 4xx would be the provider's loss."""
     assert backend.resources(resources(**written_by_the_user)).status_code == 201
     assert queries.balance(federation.alice.current_organisation).posted == -623_923
+
+
+@pytest.mark.parametrize("process", ["x" * 1000, "zero\u200bwidth", " blank", "half \ud800 of a pair", "\x00", "a\nb"])
+def test_a_strange_process_id_costs_nothing_and_stops_no_report(backend: Caller, process: str) -> None:
+    """Users name their processes, and a client that gets a 4xx reports no other process of the job."""
+    body = added_value(service=process, idempotencyKey=f"a_{process}")
+    first = backend.added_value(body)
+    assert first.status_code == 201
+    assert [line["cost"] for line in first.json()] == [0]
+    again = backend.added_value(body)
+    assert (again.content, again["Idempotency-Replayed"]) == (first.content, "true")
+
+
+def test_strange_process_ids_stay_apart(backend: Caller) -> None:
+    services = {
+        backend.added_value(added_value(service=f"{'x' * 300}{n}", idempotencyKey=f"k{n}")).json()[0]["service"]
+        for n in range(3)
+    }
+    assert len(services) == 3
