@@ -167,6 +167,8 @@ def find_jobs(
     client: int | None = None,
 ) -> Sequence[Job]:
     """`find_job` for several (source, job id) at once."""
+    # They come from addresses; NUL is in no name, and the database does not take the question.
+    names = [name for name in names if not any("\x00" in part for part in name)]
     rows = jobs(organisations=organisations, client=client).filter(
         source__source_id__in=[source for source, _ in names], job_id__in=[job_id for _, job_id in names]
     )

@@ -78,6 +78,10 @@ class TestJob:
         assert "<script>alert" not in response.content.decode()
         assert "<script>" not in text_of(response)
 
+    @pytest.mark.parametrize("path", ["/jobs/%00/j", "/jobs/a/j%00", "/receipts/a%00/j"])
+    def test_a_nul_in_an_address_finds_nothing(self, alice: Client, path: str) -> None:
+        assert alice.get(path).status_code == 404
+
     @pytest.mark.parametrize(
         ("title", "kind", "shown"),
         [
