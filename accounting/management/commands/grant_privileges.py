@@ -6,7 +6,7 @@ import os
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.db import connection
+from django.db import connection, transaction
 
 LEDGER = (
     *("account", "transaction", "posting", "entry", "grant", "spend", "debt"),
@@ -37,7 +37,8 @@ class Command(BaseCommand):
         if not role:
             raise CommandError("name the application's role: --role or DATABASE_APP_ROLE")
         quoted = connection.ops.quote_name(role)
-        with connection.cursor() as cursor:
+        # At once or not at all: between its statements the role would be allowed too much.
+        with transaction.atomic(), connection.cursor() as cursor:
             for statement in _statements(quoted):
                 cursor.execute(statement)
         self.stdout.write(f"granted {role} its privileges")
