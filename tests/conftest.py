@@ -126,6 +126,10 @@ def django_db_setup(
     yield
     if not django_db_keepdb:
         with django_db_blocker.unblock():
+            # A browser's event loop gives the tests after it a connection of their own, which nobody closes; and ours
+            # may have been ended by those tests in the same way.
+            connection.close()
+            disconnect_others()
             teardown_databases(made, verbosity=0)
 
 
@@ -139,6 +143,15 @@ def committed_db(django_db_setup: None, django_db_blocker: Any) -> Iterator[None
         yield
         connection.close()
         empty_database()
+
+
+def disconnect_others() -> None:
+    """End the connections of other threads: a browser that keeps its own alive keeps a server's too."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
 
 
 def empty_database() -> None:

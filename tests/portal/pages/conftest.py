@@ -16,7 +16,7 @@ from pytest_django.live_server_helper import LiveServer
 from devtools.processes import free_ports
 from devtools.provider import Provider, ProviderAdmin
 from portal import provider
-from tests.conftest import empty_database
+from tests.conftest import disconnect_others, empty_database
 from tests.portal import scene as scenes
 from tests.portal.pages.site import CALM, PHONE, Site, Watch
 
@@ -51,19 +51,10 @@ def site(
             yield Site(server.url, scenes.furnish(own_provider.issuer), admin)
         finally:
             server.stop()
-            _disconnect_others()
+            disconnect_others()
             empty_database()
             # Playwright's loop gives its callers a connection of their own, which nobody else would close.
             connection.close()
-
-
-def _disconnect_others() -> None:
-    """End the connections of the server's threads: a browser that keeps its own alive keeps those too."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
-        )
 
 
 @pytest.fixture(scope="package")
