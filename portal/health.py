@@ -10,7 +10,7 @@ from django.conf import settings
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, HttpResponse
-from django.urls import URLPattern, path
+from django.urls import URLPattern, path, re_path
 from django.views.decorators.http import require_safe
 
 from accounting import queries
@@ -53,7 +53,10 @@ def _run(name: str, examine: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         return {"status": "down", "message": str(error)}
     except Exception as error:  # noqa: BLE001  # whatever it is, it is the answer to the question
         connections.distrust(error)
-        logs.failure("not_ready", part=name)
+        if connections.is_transient(error):
+            logs.warning("not_ready", part=name, **logs.cause_of(error))
+        else:
+            logs.failure("not_ready", part=name)
         # The text of a database error may hold addresses and names; its kind says enough here.
         return {"status": "down", "message": f"It failed with {type(error).__name__}; the log has more."}
     return {"status": "up", "ms": round((time.perf_counter() - started) * 1000, 1), **facts}
@@ -109,4 +112,7 @@ EXAMINATIONS: dict[str, Callable[[], dict[str, Any]]] = {
 urlpatterns: list[URLPattern] = [
     path("health", alive, name="health"),
     path("health/ready", ready, name="health_ready"),
+    # As with the ETL API: base addresses end in a slash, and one client asks this before each report.
+    re_path("^/+health$", alive),
+    re_path("^/+health/ready$", ready),
 ]

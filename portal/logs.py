@@ -54,6 +54,8 @@ def configuration(level: str, form: str) -> dict[str, Any]:
         "loggers": {
             # Django's own line per 4xx and 5xx says less than ours and would double it.
             "django.request": {"level": "CRITICAL"},
+            # Scanners send foreign hosts all day: portal.api.errors writes a warning instead of a traceback.
+            "django.security.DisallowedHost": {"level": "CRITICAL"},
             "django.server": {"level": "WARNING"},
             "celery.worker.strategy": {"level": "WARNING"},
             "celery.app.trace": {"level": "WARNING"},
@@ -186,6 +188,16 @@ def current_request_id() -> str:
 
 def event(name: str, **fields: Any) -> None:
     _log.info(name, **fields)
+
+
+def warning(name: str, **fields: Any) -> None:
+    """Something that the caller or a neighbour caused: worth a look when there are many, not a fault of ours."""
+    _log.warning(name, **fields)
+
+
+def cause_of(error: BaseException) -> dict[str, str]:
+    """What an error was, for a line without its traceback."""
+    return {"error": type(error).__name__, "reason": str(error).strip().partition("\n")[0]}
 
 
 def failure(name: str, **fields: Any) -> None:

@@ -18,10 +18,13 @@ Surface = Literal["etl", "problem", "probe", "page"]
 ETL_NAMES = ("user/permissions", "user", "validate/auth", "resources", "addedvalue")
 
 
+_PROBE = re.compile("/+health(?:/ready)?")
+
+
 @cache
 def machine_paths(mount: str) -> str:
     """Return a pattern, without the first slash, of every address that programs call."""
-    return rf"^(?:api/|health(?:/ready)?$|{_etl_names(mount)}$)"
+    return rf"^(?:api/|/*health(?:/ready)?$|{_etl_names(mount)}$)"
 
 
 @cache
@@ -39,7 +42,7 @@ def surface_of(path: str) -> Surface:
     """:param path: `request.path_info`"""
     if path.startswith("/api/"):
         return "page" if path.endswith("/docs/") else "problem"
-    if path in {"/health", "/health/ready"}:
+    if _PROBE.fullmatch(path):
         return "probe"
     if _etl_pattern(settings.ETL_MOUNT).fullmatch(path):
         return "etl"

@@ -7,6 +7,8 @@ from django.contrib import admin
 from django.urls import include, path
 from django.views.generic import RedirectView
 
+from portal import slashes
+
 handler400 = "portal.api.errors.bad_request"
 handler403 = "portal.api.errors.permission_denied"
 handler404 = "portal.api.errors.page_not_found"
@@ -19,4 +21,5 @@ urlpatterns = [
     path(f"{settings.ADMIN_PATH}/login/", RedirectView.as_view(url=settings.LOGIN_URL, query_string=True)),
     path(f"{settings.ADMIN_PATH}/", admin.site.urls),
     path("", include("portal.views.urls")),
+    *slashes.urlpatterns,
 ]

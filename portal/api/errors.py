@@ -8,6 +8,7 @@ from http import HTTPStatus
 from typing import Any
 
 from django.conf import settings
+from django.core.exceptions import DisallowedHost
 from django.http import HttpRequest, HttpResponse
 from django.template import loader
 from rest_framework.response import Response
@@ -76,7 +77,8 @@ def etl_body(fault: Fault, request_id: str) -> dict[str, Any]:
 def _remember(error: BaseException, fault: Fault) -> None:
     if fault.status == 503:
         connections.distrust(error)
-        logs.failure("unavailable", code=fault.code)
+        # A neighbour is away, and the next hundred requests will say so too: no traceback would add to that.
+        logs.warning("unavailable", code=fault.code, **logs.cause_of(error))
     elif fault.status >= 500:
         logs.failure("failed", code=fault.code)
 
@@ -109,6 +111,8 @@ def _page(request: HttpRequest, fault: Fault) -> HttpResponse:
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    if isinstance(exception, DisallowedHost):
+        logs.warning("host_refused", host=request.META.get("HTTP_HOST", "")[:200])
     return answer(request, fault_of(exception))
 
 

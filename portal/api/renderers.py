@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 from django.utils.functional import Promise
+from rest_framework.exceptions import UnsupportedMediaType
 from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
@@ -49,6 +50,10 @@ class ProblemRenderer(JSONRenderer):
     format = "problem"
 
 
+#: Characters of a content type that an error repeats.
+MOST_QUOTED = 60
+
+
 class JSONNegotiation(BaseContentNegotiation):
     """Always the first of the view: a client with an odd Accept header is better served with JSON than with 406."""
 
@@ -58,7 +63,11 @@ class JSONNegotiation(BaseContentNegotiation):
         view = (request.parser_context or {}).get("view")
         if media_type in getattr(view, "extra_media_types", ()):
             return next(iter(parsers))
-        return next((parser for parser in parsers if parser.media_type == media_type), None)
+        parser = next((parser for parser in parsers if parser.media_type == media_type), None)
+        if parser is None:
+            # What DRF would say itself, except that it would quote kilobytes of a header.
+            raise UnsupportedMediaType((request.content_type or "")[:MOST_QUOTED])
+        return parser
 
     def select_renderer(
         self, request: Request, renderers: Iterable[Any], format_suffix: str | None = None

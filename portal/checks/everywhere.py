@@ -46,6 +46,24 @@ def etl_mount() -> Finding:
     return settings.ETL_MOUNT if not re.fullmatch(r"(?:[\w-]+(?:/[\w-]+)*)?", settings.ETL_MOUNT, re.ASCII) else None
 
 
+#: What stands first in the addresses of pages, probes, files and the other API.
+RESERVED = frozenset(
+    {"api", "dashboard", "docs", "favicon.ico", "health", "jobs", "notices", "oidc", "organisation", "problems"}
+    | {"profile", "receipts", "sign-out", "signed-out", "static", "theme"}
+)
+
+
+@rule(
+    "E011",
+    "ETL_MOUNT hides other addresses: {}.",
+    "Choose a first part that no page, file or API has, e.g. etl; or nothing.",
+    deploy=False,
+)
+def free_mount() -> Finding:
+    first = settings.ETL_MOUNT.partition("/")[0].lower()
+    return settings.ETL_MOUNT if first in RESERVED | {settings.ADMIN_PATH.partition("/")[0].lower()} else None
+
+
 @rule(
     "E006",
     "A redirect would turn a back end's POST into a GET: APPEND_SLASH is on.",

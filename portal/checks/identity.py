@@ -108,3 +108,17 @@ def some_issuer() -> Finding:
 )
 def client_secret() -> Finding:
     return len(settings.OIDC_RP_CLIENT_SECRET) < 16
+
+
+@rule(
+    "W201",
+    "Any client's token is accepted from: {}.",
+    "Name the audiences of the tokens in TOKEN_ISSUERS, or the clients where tokens carry no audience (EGI Check-in).",
+)
+def narrowed_issuers() -> Finding:
+    """A warning, because some providers' access tokens have no `aud` and their clients are many."""
+    try:
+        found = issuers.read(settings.TOKEN_ISSUERS)
+    except ImproperlyConfigured:
+        return None  # E002 says so
+    return ", ".join(one.id for one in found if not one.audiences and not one.clients)

@@ -272,7 +272,7 @@ CONTENT_SECURITY_POLICY: dict[str, Any] = {
 
 # --- logs ---------------------------------------------------------------------------------------------------------
 
-LOG_LEVEL = environment.text("LOG_LEVEL", "INFO").upper()
-LOG_FORMAT = environment.text("LOG_FORMAT", "json")
+LOG_LEVEL = environment.choice("LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"))
+LOG_FORMAT = environment.choice("LOG_FORMAT", "json", ("json", "console"))
 LOGGING = logs.configuration(LOG_LEVEL, LOG_FORMAT)
 LOGGING_CONFIG = "portal.logs.configure"

@@ -7,7 +7,7 @@ A variable that is missing or malformed stops the start with its name. Any of th
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
@@ -50,6 +50,15 @@ def switch(name: str, default: bool) -> bool:
     if value in {"0", "off", "false", "no"}:
         return False
     raise ImproperlyConfigured(f"{name} must be on or off, not {value!r}")
+
+
+def choice(name: str, default: str, options: Collection[str]) -> str:
+    """:return: the option as it is spelled in `options`; the variable may be in any case."""
+    value = text(name, default)
+    chosen = next((option for option in options if option.lower() == value.lower()), None)
+    if chosen is None:
+        raise ImproperlyConfigured(f"{name} must be one of {', '.join(options)}, not {value!r}")
+    return chosen
 
 
 def whole(name: str, default: int, *, least: int = 0) -> int:

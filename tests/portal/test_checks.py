@@ -12,9 +12,10 @@ import pytest
 from django.core import checks as django_checks
 from django.core.exceptions import ImproperlyConfigured
 from django.db import connection
+from django.urls import get_resolver
 
 from portal import checks
-from portal.checks import rules
+from portal.checks import everywhere, rules
 from tests.portal.test_settings import PRODUCTION, in_a_process
 
 GOOD: Mapping[str, Any] = {
@@ -37,7 +38,8 @@ GOOD: Mapping[str, Any] = {
     "DEFAULT_USER_ISSUER": "https://aai.egi.eu/auth/realms/egi",
     "OIDC_RP_CLIENT_SECRET": "d2f1a9c04b7e4d0f8a53",
     "OIDC_RP_SIGN_ALGO": "RS256",
-    "TOKEN_ISSUERS": [{"id": "egi", "issuer": "https://aai.egi.eu/auth/realms/egi"}],
+    "TOKEN_ISSUERS": [{"id": "egi", "issuer": "https://aai.egi.eu/auth/realms/egi", "clients": ["openeo"]}],
+    "ETL_MOUNT": "",
     "LOG_FORMAT": "json",
     "LOG_LEVEL": "INFO",
     "AUTHENTICATION_BACKENDS": ["portal.oidc.Backend"],
@@ -69,6 +71,7 @@ BROKEN: Mapping[str, list[dict[str, Any]]] = {
     "E003": [{"PLANS_BY_ENTITLEMENT": ["x"]}, {"PLANS_BY_ENTITLEMENT": {"x": 1}}],
     "E004": [{"CREDIT_EURO": Decimal(0)}, {"CREDIT_EURO": 0.01}],
     "E005": [{"ETL_MOUNT": "a b"}, {"ETL_MOUNT": "(.*)"}],
+    "E011": [{"ETL_MOUNT": mount} for mount in ("api/v1", "static", "docs", "jobs/etl", "health", "operate/records")],
     "E006": [{"APPEND_SLASH": True}],
     "E007": [{"DATABASES": {"ATOMIC_REQUESTS": True}}],
     "E008": [{"DATABASES": {"ENGINE": "django.db.backends.sqlite3"}}],
@@ -145,6 +148,15 @@ BROKEN: Mapping[str, list[dict[str, Any]]] = {
     "E207": [{"OIDC_ALLOW_UNSECURED_JWT": True}, {"OIDC_VERIFY_JWT": False}, {"OIDC_VERIFY_KID": False}],
     "E208": [{"OIDC_USE_NONCE": False}],
     "E209": [{"AUTHENTICATION_BACKENDS": ["portal.oidc.Backend", "django.contrib.auth.backends.ModelBackend"]}],
+    "W201": [
+        {"TOKEN_ISSUERS": [{"id": "egi", "issuer": "https://aai.egi.eu/auth/realms/egi"}]},
+        {
+            "TOKEN_ISSUERS": [
+                {"id": "a", "issuer": "https://a.example.org", "audiences": ["x"]},
+                {"id": "b", "issuer": "https://b.example.org"},
+            ]
+        },
+    ],
     "E210": [{"TOKEN_ISSUERS": []}],
     "E211": [{"OIDC_RP_CLIENT_SECRET": "secret"}],
 }
@@ -210,6 +222,29 @@ def test_tasks_that_carry_code(good: Any, monkeypatch: pytest.MonkeyPatch) -> No
 def test_every_check_has_a_test() -> None:
     elsewhere = {"E112", "E301", "E302", "E303", "W301"}
     assert {name.removeprefix("portal.") for name in rules.registered} == set(BROKEN) | elsewhere
+
+
+def test_every_address_is_reserved() -> None:
+    """A page, file or API that is added must not be hidden by a mount."""
+    etl = {"user", "validate", "resources", "addedvalue"}
+    routes = {str(getattr(part, "pattern", "")) for part in every_pattern(get_resolver().url_patterns)}
+    firsts = {route.partition("/")[0] for route in routes if not route.startswith("^")} - {""} - etl
+    assert firsts <= everywhere.RESERVED | {"operate"}
+
+
+def every_pattern(patterns: list[Any]) -> list[Any]:
+    """Those at the top; an include without a prefix of its own is looked into."""
+    found = []
+    for part in patterns:
+        inner = getattr(part, "url_patterns", None)
+        found += every_pattern(inner) if inner is not None and not str(part.pattern) else [part]
+    return found
+
+
+@pytest.mark.parametrize("mount", ["", "etl", "usage/etl", "jobsapi"])
+def test_a_mount_of_its_own(good: Any, mount: str) -> None:
+    good.ETL_MOUNT = mount
+    assert found("E011") == found("E005") == []
 
 
 # --- the database -------------------------------------------------------------------------------------------------

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from django.conf import settings
+from django.db import OperationalError, connection
 from django.test import Client
 from hypothesis import given
 from hypothesis import strategies as st
@@ -169,6 +171,26 @@ class TestRequests:
     def test_a_refused_host_has_a_line_too(self, client: Client, lines: Lines) -> None:
         client.get("/dashboard/", headers={"host": "evil.example.org"})
         assert [line["status"] for line in lines.named("request")] == [400]
+        (line,) = lines.named("host_refused")
+        assert (line["level"], line["host"]) == ("warning", "evil.example.org")
+        assert "Traceback" not in "".join(lines.texts())
+
+    @pytest.mark.parametrize("path", ["/health/ready", "/dashboard/"])
+    def test_what_is_away_is_a_line_and_no_traceback(
+        self, client: Client, lines: Lines, monkeypatch: pytest.MonkeyPatch, path: str
+    ) -> None:
+        def away(*_: object, **__: object) -> None:
+            raise OperationalError("connection to server failed: Connection refused\n\tIs it running?")
+
+        monkeypatch.setattr(connection, "cursor", away)
+        client.raise_request_exception = False
+        client.cookies[settings.SESSION_COOKIE_NAME] = "a" * 32
+        answer = client.get(path)
+        written = [line for line in map(json.loads, lines.texts()) if line["event"] in {"unavailable", "not_ready"}]
+        assert answer.status_code == 503
+        assert {line["level"] for line in written} == {"warning"}
+        assert all(line["error"] == "OperationalError" and line["reason"].endswith("refused") for line in written)
+        assert "Traceback" not in "".join(lines.texts())
 
     @pytest.mark.parametrize("request_id", ["0123456789abcdef", "a.b_c:d-e9", "A" * 128])
     def test_a_good_request_id_is_kept(self, client: Client, lines: Lines, request_id: str) -> None:

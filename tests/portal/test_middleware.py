@@ -89,6 +89,18 @@ def test_health_asks_nothing_of_the_database(client: Client, django_assert_num_q
     assert answer["Content-Type"] == "application/json"
 
 
+@pytest.mark.parametrize("path", ["//health", "///health"])
+def test_health_of_a_base_address_that_ends_in_a_slash(client: Client, path: str) -> None:
+    assert client.get("/", PATH_INFO=path).json()["status"] == "ok"
+
+
+@pytest.mark.parametrize("path", ["/docs", "/api/v1/docs", "/dashboard", "/jobs", "/profile"])
+def test_a_page_without_its_slash(client: Client, path: str) -> None:
+    answer = client.get(f"{path}?a=b")
+    assert (answer.status_code, answer["Location"]) == (301, f"{path}/?a=b")
+    assert client.post(path).status_code == 405
+
+
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE"])
 def test_health_is_only_read(client: Client, method: str) -> None:
     assert client.generic(method, "/health").status_code == 405
@@ -124,6 +136,7 @@ def test_a_form_that_is_too_large(client: Client) -> None:
         ("", "/api/v1/balance", "problem"),
         ("", "/api/v1/docs/", "page"),
         ("", "/health", "probe"),
+        ("", "//health", "probe"),
         ("", "/health/ready", "probe"),
         ("", "/docs/", "page"),
         ("", "/", "page"),

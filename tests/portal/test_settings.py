@@ -32,7 +32,7 @@ PRODUCTION: Mapping[str, str] = {
     "OIDC_ISSUER": "https://aai.egi.eu/auth/realms/egi",
     "OIDC_RP_CLIENT_ID": "portal",
     "OIDC_RP_CLIENT_SECRET": "d2f1a9c04b7e4d0f8a53",
-    "TOKEN_ISSUERS": json.dumps([{"id": "egi", "issuer": "https://aai.egi.eu/auth/realms/egi"}]),
+    "TOKEN_ISSUERS": json.dumps([{"id": "egi", "issuer": "https://aai.egi.eu/auth/realms/egi", "clients": ["openeo"]}]),
 }
 
 
@@ -90,6 +90,8 @@ def test_what_is_missing_is_named(load: Any, name: str) -> None:
         ("CREDIT_EURO", "NaN", "CREDIT_EURO must be more than 0"),
         ("CREDIT_EURO", "-1", "CREDIT_EURO must be more than 0"),
         ("DEMONSTRATION", "maybe", "DEMONSTRATION must be on or off"),
+        ("LOG_LEVEL", "LOUD", "LOG_LEVEL must be one of DEBUG, INFO"),
+        ("LOG_FORMAT", "xml", "LOG_FORMAT must be one of json, console"),
         ("TOKEN_ISSUERS", "[", "TOKEN_ISSUERS is not valid JSON"),
         ("PLANS_BY_ENTITLEMENT", "{'a': 1}", "PLANS_BY_ENTITLEMENT is not valid JSON"),
         ("SECRET_KEY_FILE", "/nowhere/key", "SECRET_KEY_FILE cannot be read"),

@@ -23,7 +23,8 @@ KEPT = "The report is kept and can still be booked once the cause is mended; do 
 
 def in_words_of_the_body(error: DomainError, report: UsageReport, *, kept: bool) -> DomainError:
     """The same error with its field renamed (`lines[0].unit` -> `metrics.cpu.unit`) and whether the report is kept."""
-    detail = f"{error.detail}. {KEPT}" if kept else error.detail
+    end = "" if error.detail.endswith((".", "?", "!")) else "."
+    detail = f"{error.detail}{end} {KEPT}" if kept else error.detail
     renamed = type(error)(detail, field=field_of(error.field, report), **error.extra)
     if kept:
         renamed.extra["kept"] = True

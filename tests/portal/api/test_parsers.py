@@ -159,6 +159,11 @@ class TestOverHttp:
         assert answer.status_code == 415, answer.content
         assert answer.json()["code"] == "unsupported_media_type"
 
+    def test_a_long_content_type_is_not_repeated(self, client: Client) -> None:
+        answer = self.post(client, b"{}", content_type=f"application/{'x' * 5000}")
+        assert answer.status_code == 415
+        assert f'application/{"x" * 48}"' in answer.json()["detail"]
+
     def test_compressed_bodies_are_415(self, client: Client) -> None:
         assert self.post(client, b"\x1f\x8b", **{"content-encoding": "gzip"}).status_code == 415
 

@@ -130,6 +130,7 @@ def test_what_cannot_be_booked_is_kept(backend: Caller, name: str) -> None:
         assert (content["field"], content["kept"]) == (field, True)
         assert content["message"][0].startswith(f"{field}: ")
         assert "kept" in content["message"][0]
+        assert "?." not in content["message"][0]
         kept = QuarantinedReport.objects.get()
         assert (kept.status, kept.attempts, json.loads(kept.raw)) == ("open", attempts, body)
     assert rows() == before | {"QuarantinedReport": 1}
