@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from accounting import queries
-from portal.contexts.jobs import JobRow, job_path, row_of
+from portal.contexts.jobs import NO_ORGANISATION, JobRow, job_path, organisation_named, row_of
 from portal.models import User
 
 SOON = timedelta(days=14)
@@ -15,6 +15,7 @@ SOON = timedelta(days=14)
 NOTICE_AGE = timedelta(days=14)
 LAST_JOBS = 8
 MOST_NOTICES = 50
+OPEN_NOTICES = 2
 REFUSED = "organisation_refused"
 """The kind of notice that says that an organisation named by a job did not pay."""
 
@@ -57,7 +58,8 @@ class Notice:
 @dataclass(frozen=True, slots=True)
 class Dashboard:
     """`spendable` is never negative: what is owed is shown as such. `expiry` is the grant that expires next,
-    `granted_left` the sum over the grants, before what is owed.
+    `granted_left` the sum over the grants, before what is owed. `more_notices` are folded, so that the balance stays
+    in view.
     """
 
     balance: queries.Balance
@@ -68,6 +70,7 @@ class Dashboard:
     expiry: GrantRow | None
     jobs: tuple[JobRow, ...]
     notices: tuple[Notice, ...]
+    more_notices: tuple[Notice, ...]
 
 
 def page_of(user: User, organisation: int) -> Dashboard:
@@ -75,6 +78,7 @@ def page_of(user: User, organisation: int) -> Dashboard:
     names = {backend.id: backend.name for backend in queries.backends()}
     grants = tuple(_grant_row(grant, names, balance.as_of) for grant in queries.open_grants(organisation))
     jobs = queries.jobs(organisations=[organisation]).order_by("-reported_at", "-pk")
+    notices = _notices(user.person_id, balance)
     return Dashboard(
         balance=balance,
         spendable=max(balance.spendable, 0),
@@ -83,7 +87,8 @@ def page_of(user: User, organisation: int) -> Dashboard:
         granted_left=sum(grant.remaining for grant in grants),
         expiry=min((grant for grant in grants if grant.expires_at), key=_expiry, default=None),
         jobs=tuple(row_of(job) for job in jobs[:LAST_JOBS]),
-        notices=_notices(user.person_id, balance),
+        notices=notices[:OPEN_NOTICES],
+        more_notices=notices[OPEN_NOTICES:],
     )
 
 
@@ -165,10 +170,16 @@ def _debt() -> Notice:
 def _refused(facts: Sequence[Mapping[str, object]]) -> Notice:
     job, source = str(facts[0].get("job", "")), str(facts[0].get("source", ""))
     jobs = "A job of yours" if len(facts) == 1 else f"{len(facts)} jobs of yours"
+    named = organisation_named(facts[0].get("requested"))
+    if named == NO_ORGANISATION:
+        title, way_out = f"{jobs} named {named}", "Correct the number, or do not name one."
+    else:
+        title = f"{jobs} named {named}, but you are not a member of it"
+        way_out = "Ask an owner of the other one to add you, or do not name it."
     return Notice(
         tone="warn",
-        title=f"{jobs} named organisation {facts[0].get('requested')}, but you are not a member of it",
-        text="So the organisation you had chosen paid. Ask an owner of the other one to add you, or do not name it.",
+        title=title,
+        text=f"So the organisation you had chosen paid. {way_out}",
         href=job_path(source, job) if source else "",
         action="See the job" if len(facts) == 1 else "See the latest",
         dismiss=REFUSED,

@@ -13,7 +13,7 @@ from urllib.parse import urlencode
 from accounting import receipts
 from accounting.answers import trim
 from accounting.credits import to_text
-from portal.contexts.jobs import job_path, receipt_path, title_of
+from portal.contexts.jobs import NO_ORGANISATION, job_path, organisation_named, receipt_path, title_of
 from portal.models import User
 
 if TYPE_CHECKING:
@@ -107,7 +107,9 @@ class Payer:
 
 @dataclass(frozen=True, slots=True)
 class JobPage:
-    """`refused` says which organisation was named in vain; `outstanding` is what no grant covers yet."""
+    """`refused` says which organisation was named in vain, `refused_why` the reason; `outstanding` is what no grant
+    covers yet.
+    """
 
     title: str
     job_id: str
@@ -127,6 +129,7 @@ class JobPage:
     paid: tuple[Paid, ...]
     outstanding: int
     refused: str
+    refused_why: str
     receipt_href: str
     other_payers: tuple[Payer, ...]
 
@@ -135,6 +138,7 @@ def page_of(job: Job, others: Sequence[Job], viewer: User) -> JobPage:
     """:param others: the same job as other organisations of the viewer paid for it."""
     booked = receipts.of_job(job.pk)
     standing = [receipt for receipt in booked if not receipt.reversal]
+    named = next((one.requested_organisation for one in booked if one.organisation_refused), None)
     return JobPage(
         title=title_of(job),
         job_id=job.job_id,
@@ -153,7 +157,8 @@ def page_of(job: Job, others: Sequence[Job], viewer: User) -> JobPage:
         runs=_runs(job.executions.all(), booked),
         paid=_paid(line for receipt in standing for line in receipt.lines),
         outstanding=sum(line.outstanding for receipt in standing for line in receipt.lines),
-        refused=_refused(booked),
+        refused=_refused(named) if named is not None else "",
+        refused_why=_refused_why(named),
         receipt_href=f"{receipt_path(job.source.source_id, job.job_id)}?{urlencode({'payer': job.organisation_id})}",
         other_payers=tuple(Payer(other.organisation.name, _payer_path(other)) for other in others),
     )
@@ -171,9 +176,15 @@ def _payer_path(job: Job) -> str:
     return f"{job_path(job.source.source_id, job.job_id)}?{urlencode({'payer': job.organisation_id})}"
 
 
-def _refused(booked: Sequence[receipts.Receipt]) -> str:
-    named = next((one.requested_organisation for one in booked if one.organisation_refused), None)
-    return f"Organisation {named} was named to pay, but did not" if named is not None else ""
+def _refused(named: object) -> str:
+    words = organisation_named(named)
+    return f"{words[0].upper()}{words[1:]} was named to pay, but did not"
+
+
+def _refused_why(named: object) -> str:
+    if organisation_named(named) == NO_ORGANISATION:
+        return "So the organisation that the person who ran the job had chosen paid instead."
+    return "The person who ran the job is not a member of it, so the organisation they had chosen paid instead."
 
 
 def _name_of(person: int) -> str:
@@ -254,7 +265,12 @@ def _conversion(line: receipts.LineView) -> str:
     down = f" ÷ {line.denominator:,}" if line.denominator != 1 else ""
     reported = _number(line.reported)
     said = f"{reported:,f}" if reported is not None else line.reported
-    return f"{said}{up}{down} = {trim(line.quantity)}" if up or down else ""
+    return f"{said}{up}{down} = {_grouped(trim(line.quantity))}" if up or down else ""
+
+
+def _grouped(text: str) -> str:
+    """Commas between the thousands of every number in it; decimals stay as they are."""
+    return re.sub(r"(?<![\w.,])[0-9]{4,}(?!\w)", lambda number: f"{int(number[0]):,}", text)
 
 
 def _price(line: receipts.LineView) -> str:
@@ -262,7 +278,7 @@ def _price(line: receipts.LineView) -> str:
     if rule is None:
         return "Free: no rule prices this"
     price, unit = trim(rule.price), unit_name(line.canonical_unit, Decimal(1))
-    return {
+    shown = {
         "per_unit": f"{price} per {unit}",
         "flat": f"{price} per job",
         "package": f"{price} for each {rule.terms.get('package', 1)} {unit} begun",
@@ -270,6 +286,7 @@ def _price(line: receipts.LineView) -> str:
         "graduated": "Step by step",
         "volume": "By volume",
     }.get(rule.model, rule.model)
+    return _grouped(shown)
 
 
 def _calculation(line: receipts.LineView) -> str:
@@ -279,7 +296,7 @@ def _calculation(line: receipts.LineView) -> str:
     variable = "quantity" if " with q = " in line.formula else "q"
     filled = re.sub(rf"\b{variable}\b", trim(line.quantity), line.formula)
     written = filled.replace(" * ", " × ").replace(" / ", " ÷ ").replace(" - ", " − ")
-    return f"{written} = {to_text(line.amount)}"
+    return _grouped(f"{written} = {to_text(line.amount)}")
 
 
 def _paid(lines: Iterable[receipts.LineView]) -> tuple[Paid, ...]:

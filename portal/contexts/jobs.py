@@ -26,6 +26,8 @@ STATES = (
     ("RUNNING", "Running"),
     ("ACCEPTED", "Accepted"),
 )
+NO_ORGANISATION = "an organisation that does not exist"
+MOST_ID_DIGITS = 9
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -109,6 +111,11 @@ def row_of(job: Job) -> JobRow:
         reported_at=job.reported_at,
         cost=job.cost_compute + job.cost_added_value,
     )
+
+
+def organisation_named(requested: object) -> str:
+    """An organisation that a job named in vain; a number longer than any id of ours is not worth repeating."""
+    return f"organisation {requested}" if len(str(requested)) <= MOST_ID_DIGITS else NO_ORGANISATION
 
 
 def title_of(job: Job) -> str:

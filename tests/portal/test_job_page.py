@@ -35,6 +35,17 @@ class TestJob:
         ):
             assert part in page
 
+    def test_large_quantities_can_be_read(self, federation: Federation) -> None:
+        seconds = UsageLine("cpu", Decimal(14772600), "cpu-seconds", "14772600")
+        usage.ingest(federation.client, [federation.report(lines=(seconds,))], on_reuse="refuse")
+        html = sign_in(federation.alice.sub).get(f"/jobs/{SOURCE}/j-1").content.decode()
+        page = re.sub(r'(?:value|datetime|title)="[^"]*"', "", html)
+
+        assert "14,772,600</data> cpu-seconds" in page
+        assert "14,772,600 ÷ 3,600 = 4,103.5 CPU-hours" in page
+        assert "4,103.5 × 1.5 = 6,155.25" in page
+        assert not re.search(r">[^<]*\b(?:14772600|4103)\b", page)
+
     def test_the_receipt_is_the_same_in_json(self, alice: Client) -> None:
         response = alice.get(GOLDEN.replace("/jobs/", "/receipts/"))
         document = json.loads(response.content)

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from django.db import connection
 from django.http import HttpResponse
+from django.template.loader import render_to_string
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from pytest_django import DjangoAssertNumQueries
 
 from accounting import credits as amounts
-from accounting import organisations, queries, usage
+from accounting import organisations, outbox, queries, usage
+from portal import claims
+from portal.contexts import dashboard
 from portal.contexts.jobs import job_path
 from portal.models import User
 from tests.conftest import SOURCE, Federation
@@ -97,6 +101,47 @@ class TestDashboard:
 
         assert "but you are not a member of it" in page
         assert 'href="/jobs/cdse/j-2611201b77aa90"' in page
+
+    @pytest.mark.parametrize(
+        ("named", "said"),
+        [
+            (999_999_999, "named organisation 999999999, but you are not a member of it"),
+            (1_000_000_000, "A job of yours named an organisation that does not exist So the organisation"),
+            (9_007_199_254_740_991, "A job of yours named an organisation that does not exist So the organisation"),
+        ],
+    )
+    def test_an_absurd_organisation_is_not_repeated(self, federation: Federation, named: int, said: str) -> None:
+        usage.ingest(federation.client, [federation.report(organisation=named)], on_reuse="refuse")
+        outbox.deliver()
+        client = sign_in(federation.alice.sub)
+
+        assert said in text_of(client.get("/dashboard/"))
+        job = text_of(client.get(f"/jobs/{SOURCE}/j-1"))
+        assert ("An organisation that does not exist was named" in job) == (named > 999_999_999)
+        assert ("is not a member of it" in job) == (named <= 999_999_999)
+
+    @pytest.mark.parametrize(("count", "folded"), [(1, ""), (2, "1 more notice"), (4, "3 more notices")])
+    def test_many_notices_leave_the_balance_in_view(self, federation: Federation, count: int, folded: str) -> None:
+        """The debt is the first; each organisation named in vain is another."""
+        for number in range(count):
+            report = federation.report(f"k-{number}", job_id=f"j-{number}", organisation=900_000 + number)
+            usage.ingest(federation.client, [report], on_reuse="refuse")
+        outbox.deliver()
+        page = sign_in(federation.alice.sub).get("/dashboard/").content.decode()
+
+        assert page.count("but you are not a member of it") == count
+        assert ("<details" in page) == bool(folded)
+        if folded:
+            before, after = page.split("<details", 1)
+            assert before.count("but you are not a member of it") == 1
+            assert f"{folded}</summary>" in after
+
+    def test_many_jobs_are_counted_with_commas(self, federation: Federation) -> None:
+        user = claims.store(ISSUER, federation.alice.sub, {})
+        page = dashboard.page_of(user, federation.alice.personal_organisation)
+        many = replace(page, month=replace(page.month, jobs=1492))
+
+        assert " 1,492 jobs" in render_to_string("portal/dashboard.html", {"page": many})
 
     def test_what_was_told_can_be_closed(self, alice: Client) -> None:
         assert alice.post("/notices/seen/", {"kind": "credits_exhausted"}).status_code == 400

@@ -5,11 +5,14 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import Page, ViewportSize
 
-from tests.portal.pages.site import FAULT_PAGES, OPEN_PAGES, PAGES, overflow, set_colours, violations
+from tests.portal.pages.site import FAULT_PAGES, JOB, OPEN_PAGES, PAGES, overflow, set_colours, violations
 
 pytestmark = [pytest.mark.browser, pytest.mark.provider]
 
 PHONE_SIZE: ViewportSize = {"width": 360, "height": 740}
+
+#: Cells whose content is wider than they are.
+CUT = "all => all.filter(e => e.checkVisibility() && e.scrollWidth > e.clientWidth + 1).map(e => e.innerText)"
 
 
 def look(page: Page) -> dict[str, object]:
@@ -57,6 +60,20 @@ def test_a_phone_has_the_pages_at_the_thumb_and_menus_from_below(alices_phone: P
     alices_phone.get_by_role("navigation", name="Pages").get_by_role("link", name="Jobs").tap()
     alices_phone.wait_for_url("**/jobs/")
     assert alices_phone.get_by_role("heading", name="Jobs", level=1).is_visible()
+
+
+@pytest.mark.parametrize("width", [1024, 1280, 1600])
+def test_the_reports_of_a_job_line_up(alice: Page, width: int) -> None:
+    alice.set_viewport_size({"width": width, "height": 800})
+    alice.goto(JOB)
+    columns = alice.eval_on_selector_all(
+        "table.charge-lines",
+        "all => all.map(table => [...table.tHead.rows[0].cells].map(cell => cell.getBoundingClientRect().x))",
+    )
+
+    assert len(columns) == 2
+    assert columns[0] == columns[1]
+    assert alice.eval_on_selector_all("table.charge-lines :is(td, th)", CUT) == []
 
 
 @pytest.mark.parametrize("path", ["/dashboard/", "/jobs/", "/profile/"])
