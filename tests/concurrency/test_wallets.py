@@ -134,7 +134,7 @@ def test_without_the_order_of_keys_they_would(committed_federation: Federation, 
 
 
 def found_deadlock(crowd: Crowd, call: Any, federation: Federation) -> bool:
-    for n in range(20):
+    for n in range(200):  # timing decides in which round; usually one of the first
         for one in crowd.rush(call, federation, n):
             if isinstance(one, Exception) and "deadlock detected" in str(one):
                 return True
