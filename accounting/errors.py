@@ -72,6 +72,10 @@ class SourceUnknown(Unbookable):
     code, status, title = "source_unknown", 422, "The source is not registered"
 
 
+class IssuerUnknown(Unbookable):
+    code, status, title = "issuer_unknown", 422, "The issuer of the user is not known here"
+
+
 class UnitUnknown(Unbookable):
     code, status, title = "unit_unknown", 422, "The unit is not known for this metric"
 

@@ -7,9 +7,10 @@ from datetime import datetime
 from typing import NamedTuple
 
 import msgspec
+from django.conf import settings
 from django.db import connection
 
-from accounting.principals import ServicePrincipal
+from accounting.principals import ServicePrincipal, normalise_issuer
 from accounting.reports import USAGE_REPORTS, UsageReport
 
 
@@ -18,7 +19,8 @@ class Resolved(NamedTuple):
 
     `done*` describe the earlier transaction of the same key; `duplicate` one of the same execution and metrics under
     another key (v1 only). `organisation` pays: the one asked for if the person is a member (else `refused`), that of
-    the execution's compute report for an added-value report, else the person's current one (Money 11).
+    the execution's compute report for an added-value report, else the person's current one (Money 11). `issuer` is None
+    when the source is unknown, or the report names an issuer that is neither accepted here nor the source's.
     """
 
     i: int
@@ -53,6 +55,7 @@ class Resolved(NamedTuple):
 
 def resolve(client: ServicePrincipal, reports: Sequence[UsageReport]) -> list[Resolved]:
     """One row a report, in order; reads only."""
+    accepted = {normalise_issuer(one["issuer"]) for one in settings.TOKEN_ISSUERS}
     questions = [
         {
             "endpoint": report.endpoint,
@@ -60,6 +63,7 @@ def resolve(client: ServicePrincipal, reports: Sequence[UsageReport]) -> list[Re
             "service": report.service,
             "key": report.key,
             "issuer": report.issuer,
+            "accepted": report.issuer in accepted,
             "user": report.user,
             "organisation": report.organisation,
             "execution": report.execution_id,

@@ -24,6 +24,7 @@ from accounting.errors import (
     DomainError,
     DuplicateExecution,
     IdempotencyKeyReused,
+    IssuerUnknown,
     QuantityImpossible,
     SourceNotAllowed,
     SourceUnknown,
@@ -205,6 +206,9 @@ def _price(report: UsageReport, row: Resolved) -> Booking:
         raise SourceUnknown(f"no source {report.source!r} is registered here", field="source")
     if not row.allowed:
         raise SourceNotAllowed(f"this client may not report for the source {report.source!r}", field="source")
+    if row.issuer is None:
+        detail = f"no users of {report.user_issuer!r} are known here; leave it out for the source's own users"
+        raise IssuerUnknown(detail, field="user_issuer")
     if row.duplicate is not None:
         raise _duplicate(row.duplicate)
     _check_times(report, row.instant)

@@ -59,7 +59,8 @@ class StrictJSONParser(BaseParser):
         raw: bytes = request.body
         if len(raw) != announced:
             raise BodyInvalid(f"The body ended after {len(raw)} of {announced} bytes. Send it again.")
-        return decode(raw, getattr(context.get("view"), "free_texts", frozenset()))
+        view = context.get("view")
+        return decode(raw, getattr(view, "free_texts", frozenset()), getattr(view, "free_ids", frozenset()))
 
 
 def _refuse_encodings(headers: Mapping[str, str], media_type: str) -> None:
@@ -73,10 +74,11 @@ def _refuse_encodings(headers: Mapping[str, str], media_type: str) -> None:
         raise UnsupportedMediaType(media_type, detail="JSON is UTF-8; leave the charset out.")
 
 
-def decode(raw: bytes, free_texts: Collection[str] = ()) -> Any:
-    """Members of the document named in `free_texts` are written by users, so nothing in them makes a body invalid.
+def decode(raw: bytes, free_texts: Collection[str] = (), free_ids: Collection[str] = ()) -> Any:
+    """Members named in `free_texts` are written by users, so nothing in them makes a body invalid.
 
-    What no text may hold is replaced in them; one that is no text, and could not be read, becomes null.
+    What no text may hold is replaced in them, and in those named in `free_ids`; a free text that is no text, and could
+    not be read, becomes null. Names are dotted paths, in which `*` is every item of an array.
 
     :raises BodyInvalid: naming line and column, or the path of the value that is not acceptable.
     """
@@ -98,7 +100,7 @@ def decode(raw: bytes, free_texts: Collection[str] = ()) -> Any:
         _refuse_depth(value)
     if "\\u" in text:
         _forget(value, free_texts)
-        for name in free_texts:
+        for name in (*free_texts, *free_ids):
             _clean(value, name)
         _refuse_texts(value)
     return value
@@ -116,12 +118,25 @@ def _read(text: str, decoder: json.JSONDecoder) -> Any:
 
 def _forget(document: Any, names: Collection[str]) -> bool:
     """Put null for every free text that is neither a text nor a number; returns whether there was one."""
-    if not isinstance(document, dict):
-        return False
-    strange = [name for name in names if not isinstance(document.get(name), str | int | Decimal | None)]
-    if strange:
-        document.update(dict.fromkeys(strange))
-    return bool(strange)
+    found = False
+    for name in names:
+        for holder, member in _holders(document, name):
+            if not isinstance(holder.get(member), str | int | Decimal | None):
+                holder[member] = None
+                found = True
+    return found
+
+
+def _holders(document: Any, path: str) -> Iterator[tuple[dict[str, Any], str]]:
+    """The objects that `path` leads to, each with the name of its member."""
+    *steps, member = path.split(".")
+    level = [document]
+    for step in steps:
+        if step == "*":
+            level = [inner for outer in level if isinstance(outer, list) for inner in outer]
+        else:
+            level = [outer.get(step) for outer in level if isinstance(outer, dict)]
+    return ((outer, member) for outer in level if isinstance(outer, dict))
 
 
 def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -201,10 +216,11 @@ def _refuse_texts(value: Any) -> None:
 
 
 def _clean(document: Any, name: str) -> None:
-    if isinstance(document, dict) and isinstance(text := document.get(name), str):
-        document[name] = "".join(
-            "\ufffd" if letter == "\x00" or "\ud800" <= letter <= "\udfff" else letter for letter in text
-        )
+    for holder, member in _holders(document, name):
+        if isinstance(text := holder.get(member), str):
+            holder[member] = "".join(
+                "\ufffd" if letter == "\x00" or "\ud800" <= letter <= "\udfff" else letter for letter in text
+            )
 
 
 def _texts(value: Any, path: str) -> Iterator[tuple[str, str]]:

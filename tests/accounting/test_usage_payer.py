@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from accounting import organisations, outbox, queries, usage
-from accounting.models import Account, Job, Member, Organisation, OutboxEvent, Person
+from accounting.models import Account, Job, Member, Organisation, OutboxEvent, Person, QuarantinedReport
 from accounting.models import UsageReport as Row
 from accounting.usage import UsageLine
 from tests.accounting.books import GOLDEN, book, booked, ingest, micros, posted, prove, rows
@@ -60,10 +60,21 @@ class TestAnUnknownPerson:
         assert row.organisation_refused
         assert posted(federation.lab) == 0
 
-    def test_of_another_issuer_is_another_person(self, federation: Federation) -> None:
+    def test_of_another_issuer_is_another_person(self, federation: Federation, settings: Any) -> None:
+        settings.TOKEN_ISSUERS = [{"id": "elsewhere", "issuer": "https://Elsewhere.example.org/"}]
         book(federation, user_issuer="https://elsewhere.example.org")
         assert posted(federation.alice.personal_organisation) == 0
         assert Person.objects.filter(sub=federation.alice.sub).count() == 2
+
+    def test_of_an_issuer_that_nobody_configured_is_nobody(self, federation: Federation) -> None:
+        outcome = ingest(federation.client, federation.report(user_issuer="https://elsewhere.example.org"))
+        assert (outcome.status, outcome.error and outcome.error.code) == ("quarantined", "issuer_unknown")
+        assert Person.objects.filter(sub=federation.alice.sub).count() == 1
+
+    def test_is_charged_once_the_issuer_is_configured(self, federation: Federation, settings: Any) -> None:
+        ingest(federation.client, federation.report(user_issuer="https://elsewhere.example.org"))
+        settings.TOKEN_ISSUERS = [{"id": "elsewhere", "issuer": "https://elsewhere.example.org"}]
+        assert usage.replay(QuarantinedReport.objects.get().pk).status == "booked"
 
     @pytest.mark.parametrize("spelling", [f"{ISSUER}/", ISSUER.upper()])
     def test_of_the_same_issuer_spelt_otherwise_is_the_same_person(self, federation: Federation, spelling: str) -> None:

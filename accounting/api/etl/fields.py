@@ -10,30 +10,22 @@ import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from hashlib import sha256
 from typing import Any
 
+from accounting.api import user_input
+from accounting.api.user_input import ID
 from accounting.errors import InvalidInput
 
 Body = Mapping[str, Any]
 
-# No control or format characters, no exotic blanks, and plain spaces only between other characters: an id
-# that looks like another one would make another person or another job.
-_LETTER = r"[^\u0000-\u0020\u007f-\u00a0\u00ad\u1680\u180e\u2000-\u200f\u2028-\u202f\u205f-\u206f\u3000\ufeff]"
-ID_PATTERN = f"^{_LETTER}+( {_LETTER}+)*$"
-"""Also the pattern in the OpenAPI document: what it promises is what is checked."""
 NUMBER_PATTERN = r"^[0-9]{1,20}(\.[0-9]{1,38})?([eE][+-]?[01]?[0-9])?$"
 """A number as text: digits of ASCII, no sign, no blanks, no NaN, and no more of them than a computation keeps."""
 WHOLE_PATTERN = r"^-?[0-9]{1,40}$"
 
-_ID = re.compile(ID_PATTERN[1:-1])
-_STRANGE = re.compile(f"(?!{_LETTER}).")
 _NUMBER = re.compile(NUMBER_PATTERN[1:-1])
 _WHOLE = re.compile(WHOLE_PATTERN[1:-1])
 
-TITLE_LENGTH = 500
 NUMBER_LENGTH = 60
-_LARGEST_ID = 2**63 - 1
 
 FIRST_MOMENT, LAST_MOMENT = -62_135_596_800_000, 253_402_300_799_000
 """The years 1 and 9999 in milliseconds since 1970."""
@@ -60,7 +52,7 @@ def optional_id(body: Body, name: str, most: int) -> str | None:
         raise InvalidInput(f"must be a text of 1 to {most} characters, not {kind_of(value)}", field=name)
     if not 0 < len(value) <= most:
         raise InvalidInput(f"must have 1 to {most} characters, not {len(value)}", field=name)
-    if _ID.fullmatch(value) is None:
+    if ID.fullmatch(value) is None:
         raise InvalidInput("must not hold control or invisible characters, nor begin or end with a space", field=name)
     return value
 
@@ -68,15 +60,10 @@ def optional_id(body: Body, name: str, most: int) -> str | None:
 def free_id(body: Body, name: str, most: int) -> str | None:
     """An identifier in which a user has a say, such as a process id: one that would be refused is shortened instead.
 
-    The SHA-256 at its end keeps it apart from every other, so that it is unknown here, which costs nothing.
-
     :raises InvalidInput: it is no text, or empty.
     """
     value = body.get(name)
-    if type(value) is str and value and (len(value) > most or _ID.fullmatch(value) is None):
-        digest = sha256(value.encode()).hexdigest()[:32]
-        return f"{_STRANGE.sub('_', value[: most - 33])}~{digest}"
-    return optional_id(body, name, most)
+    return user_input.identifier(value, most) if type(value) is str and value else optional_id(body, name, most)
 
 
 def choice(body: Body, name: str, allowed: frozenset[str]) -> str:
@@ -95,17 +82,8 @@ def choice(body: Body, name: str, allowed: frozenset[str]) -> str:
 
 
 def title(body: Body, name: str) -> str | None:
-    """A text that people wrote: cut and cleaned rather than refused, a job's name must not cost its back end the money.
-
-    Back ends pass on what their user sent, so a number is its own text and anything else is no title.
-    """
-    value = body.get(name)
-    if type(value) is int or type(value) is Decimal:
-        value = str(value)
-    if type(value) is not str:
-        return None
-    cut = value[:TITLE_LENGTH]
-    return cut if cut.isprintable() else "".join(letter if letter.isprintable() else " " for letter in cut)
+    """Cut and cleaned rather than refused: a job's name must not cost its back end the money."""
+    return user_input.title(body.get(name))
 
 
 def moment(body: Body, name: str) -> datetime | None:
@@ -173,7 +151,7 @@ def organisation(body: Body, name: str) -> int | None:
         value = int(value)
     if type(value) is not int:
         raise InvalidInput(f"must be the whole number of an organisation, not {kind_of(value)}", field=name)
-    return min(max(value, -_LARGEST_ID), _LARGEST_ID)
+    return user_input.organisation(value)
 
 
 def part(value: Any, path: str) -> Body:

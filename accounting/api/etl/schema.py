@@ -7,6 +7,7 @@ from typing import Any
 from drf_spectacular.utils import OpenApiExample, OpenApiResponse, extend_schema
 
 from accounting.api.etl import fields, reading
+from accounting.api.user_input import ID_PATTERN, TITLE_LENGTH
 from accounting.units import METRIC_UNITS, UNITS
 
 Schema = dict[str, Any]
@@ -18,7 +19,7 @@ def _id(most: int, description: str) -> Schema:
         "type": "string",
         "minLength": 1,
         "maxLength": most,
-        "pattern": fields.ID_PATTERN,
+        "pattern": ID_PATTERN,
         "description": description,
     }
 
@@ -63,7 +64,7 @@ def _metric(name: str, description: str) -> Schema:
 _COMMON: Schema = {
     "jobId": _id(reading.JOB_ID, "The job, or the request of synchronous processing."),
     "jobName": {
-        "description": f"The title, cut after {fields.TITLE_LENGTH} characters. It is the user's: nothing is refused.",
+        "description": f"The title, cut after {TITLE_LENGTH} characters. It is the user's: nothing is refused.",
     },
     "executionId": _optional(_id(reading.EXECUTION_ID, "This run of the job.")),
     "userId": _id(reading.USER_ID, "`sub` of the user's access token."),

@@ -5,7 +5,9 @@ The stored answers are spliced into the answer as they are; nothing is decoded o
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import json
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,6 +39,8 @@ class _Envelope(msgspec.Struct):
 
 
 _envelopes = msgspec.json.Decoder(_Envelope)
+_lenient = json.JSONDecoder(parse_int=str, parse_float=str)
+_GAP = re.compile(r"[ \t\r\n]*")
 _arrays = msgspec.json.Decoder(list[msgspec.Raw])
 
 
@@ -53,11 +57,30 @@ def read(document: Any, body: bytes, header: str | None, *, events: bool) -> Seq
             f"the batch has {len(sent)} reports, at most {MAX_BATCH} are accepted: split it; nothing was booked",
             field=None if events else "reports",
         )
-    raws = _arrays.decode(body) if events else _envelopes.decode(body).reports
     reader = _read_event if events else _read_report
-    return [
-        _item(reader, one, bytes(raw).decode(), header, n) for n, (one, raw) in enumerate(zip(sent, raws, strict=True))
-    ]
+    raws = _raws(body, events=events)
+    return [_item(reader, one, raw, header, n) for n, (one, raw) in enumerate(zip(sent, raws, strict=True))]
+
+
+def _raws(body: bytes, *, events: bool) -> list[str]:
+    """Each item as it came."""
+    try:
+        items = _arrays.decode(body) if events else _envelopes.decode(body).reports
+        return [bytes(item).decode() for item in items]
+    except msgspec.DecodeError:  # refuses what the parser lets pass in titles, such as half a surrogate pair
+        return list(_slices(body.decode()))
+
+
+def _slices(text: str) -> Iterator[str]:
+    """As `_raws`: the items are those of the first array."""
+    end = text.index("[")
+    while text[end] != "]":
+        start = _GAP.match(text, end + 1).end()  # type: ignore[union-attr]  # it matches nothing too
+        if text[start] == "]":
+            return
+        _, stop = _lenient.raw_decode(text, start)
+        yield text[start:stop]
+        end = _GAP.match(text, stop).end()  # type: ignore[union-attr]
 
 
 def _reports(document: Any) -> list[Any]:
@@ -128,7 +151,7 @@ def _part(index: int, name: str, outcome: Outcome | None, item: Item) -> str:
     if outcome is not None and error is None:
         return f'{{"index":{index},"outcome":"{name}","status":201,"report":{outcome.answer}}}'
     assert error is not None
-    problem = msgspec.json.encode(_problem(intake.to_client_field(error))).decode()
+    problem = msgspec.json.encode(_problem(intake.to_client(error, kept=name == "quarantined"))).decode()
     return f'{{"index":{index},"outcome":"{name}","status":{error.status},"problem":{problem}}}'
 
 

@@ -6,12 +6,13 @@ import re
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args, get_type_hints
 
 import msgspec
 
 from accounting import queries
-from accounting.api.v1.shapes import UsageMetric, UsageReport
+from accounting.api import user_input
+from accounting.api.v1.shapes import ID_LENGTH, UsageEvent, UsageMetric, UsageReport
 from accounting.errors import DomainError, DuplicateExecution, IdempotencyKeyInvalid, InvalidInput, UnknownField
 from accounting.rating import SURCHARGE, UsageLine
 from accounting.reports import USAGE_REPORTS
@@ -43,6 +44,12 @@ _QUANTITY = re.compile(r"[0-9]{1,18}(\.[0-9]{1,18})?")
 _PLACE = re.compile(r"(.*?)(?: - at `\$\.?(.*)`)?", re.DOTALL)
 _NAMED = re.compile(r"Object (?:contains (unknown)|missing required) field `(.*)`", re.DOTALL)
 _DOMAIN_LINE = re.compile(r"lines\[([0-9]+)\]")
+_CHOICES = {
+    name: get_args(get_type_hints(shape)[name])
+    for shape, names in ((UsageReport, ("state", "kind")), (UsageEvent, ("specversion", "type")))
+    for name in names
+}
+KEPT = "The report is kept and can still be booked once the cause is mended; there is no need to send it again."
 
 
 def read_key(key: str | None, field: str) -> str:
@@ -58,8 +65,9 @@ def read_key(key: str | None, field: str) -> str:
 
 def convert(value: Any, shape: type[Shape]) -> Shape:
     """:raises InvalidInput, UnknownField: naming the first field at fault."""
-    if isinstance(value, dict) and type(number := value.get("organisation")) is Decimal and number == int(number):
-        value["organisation"] = int(number)  # in JSON, 7.0 is an integer
+    report = value.get("data") if shape is UsageEvent and isinstance(value, dict) else value
+    if isinstance(report, dict) and type(number := report.get("organisation")) is Decimal and number == int(number):
+        report["organisation"] = int(number)  # in JSON, 7.0 is an integer
     try:
         return msgspec.convert(value, shape)
     except msgspec.ValidationError as error:
@@ -75,6 +83,8 @@ def _explain(message: str) -> InvalidInput:
         if unknown:
             return UnknownField("there is no such field here; is it misspelt?", field=field[:200])
         return InvalidInput("this field is required", field=field)
+    if choices := _CHOICES.get(path.rpartition(".")[2]):
+        return InvalidInput(f"must be one of: {', '.join(choices)}", field=path)
     return InvalidInput(text[:1].lower() + text[1:].replace("`", ""), field=path or None)
 
 
@@ -89,8 +99,8 @@ def to_report(sent: UsageReport, key: str, raw: str) -> Report:
         lines=tuple([_line(index, metric) for index, metric in enumerate(sent.metrics)]),
         raw=raw,
         key=key,
-        organisation=sent.organisation,
-        job_title=sent.job_title,
+        organisation=None if sent.organisation is None else user_input.organisation(sent.organisation),
+        job_title=user_input.title(sent.job_title),
         execution_id=sent.execution_id,
         kind=sent.kind,
         state=STATES[sent.state],
@@ -111,7 +121,7 @@ def _instant(moment: datetime | None, name: str) -> datetime | None:
 
 
 _IDENTIFIERS = ("source", "user", "job_id", "execution_id", "user_issuer")
-_LINE_IDENTIFIERS = ("metric", "unit", "process", "collection")
+_LINE_IDENTIFIERS = ("metric", "unit")
 
 
 def _check_identifiers(sent: UsageReport) -> None:
@@ -134,12 +144,16 @@ def is_identifier(value: str) -> bool:
 
 
 def _line(index: int, sent: UsageMetric) -> UsageLine:
-    together = f"{sent.metric}{sent.unit}{sent.process}{sent.collection}"
-    _check_texts(together, sent, _LINE_IDENTIFIERS, f"metrics.{index}.")
+    _check_texts(f"{sent.metric}{sent.unit}", sent, _LINE_IDENTIFIERS, f"metrics.{index}.")
     if sent.metric == SURCHARGE:
         raise InvalidInput("surcharges are added by tariffs, not reported", field=f"metrics.{index}.metric")
     quantity, reported = _quantity(sent.quantity, index)
-    return UsageLine(sent.metric, quantity, sent.unit, reported, sent.process or "", sent.collection or "")
+    process, collection = _free_id(sent.process), _free_id(sent.collection)
+    return UsageLine(sent.metric, quantity, sent.unit, reported, process, collection)
+
+
+def _free_id(value: str | None) -> str:
+    return user_input.identifier(value, ID_LENGTH) if value else ""
 
 
 def _quantity(value: Any, index: int) -> tuple[Decimal, str]:
@@ -169,8 +183,12 @@ def link_originals(errors: Iterable[DomainError | None]) -> None:
         error.extra["original"] = {name: first.get(name) for name in ("id", "cost", "job")}
 
 
-def to_client_field(error: DomainError) -> DomainError:
-    """The same error with the name that the client knows the field by."""
+def to_client(error: DomainError, *, kept: bool) -> DomainError:
+    """The same error with the name that the client knows the field by, and whether the report is kept."""
+    if kept:
+        end = "" if error.detail.endswith((".", "?", "!")) else "."
+        error.detail = f"{error.detail}{end} {KEPT}"
+        error.extra["kept"] = True
     if error.field:
         error.field = "metrics" if error.field == "lines" else _DOMAIN_LINE.sub(r"metrics.\1", error.field)
     return error

@@ -7,6 +7,8 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct
 
+from accounting.api.user_input import TITLE_LENGTH
+
 MAX_BATCH = 1_000
 MAX_METRICS = 100
 EVENT_TYPE = "org.openeo.usage-report.v1"
@@ -21,6 +23,12 @@ a struct is slow."""
 Identifier = Annotated[str, Meta(min_length=1, max_length=300, extra_json_schema=_PRINTABLE)]
 Instant = Annotated[datetime, Meta(tz=True, description="RFC 3339 with an offset.", examples=["2026-05-04T10:00:00Z"])]
 Credits = Annotated[str, Meta(description="Credits as a decimal text.", examples=["5.759775"])]
+
+ID_LENGTH = 255
+FreeId = Annotated[str, Meta(min_length=1)]
+"""An identifier in which a user has a say; see `accounting.api.user_input`."""
+
+_SHORTENED = f"One that is longer than {ID_LENGTH} characters, or has strange ones, is replaced by a shorter one."
 
 _QUANTITY = {
     "anyOf": [
@@ -52,30 +60,8 @@ class UsageMetric(Struct, forbid_unknown_fields=True):
         ),
     ]
     unit: Annotated[str, Meta(min_length=1, max_length=50, extra_json_schema=_PRINTABLE, examples=["cpu-seconds"])]
-    process: (
-        Annotated[
-            str,
-            Meta(
-                min_length=1,
-                max_length=255,
-                extra_json_schema=_PRINTABLE,
-                description="The process (UDP) that used it.",
-            ),
-        ]
-        | None
-    ) = None
-    collection: (
-        Annotated[
-            str,
-            Meta(
-                min_length=1,
-                max_length=255,
-                extra_json_schema=_PRINTABLE,
-                description="The collection it was read from.",
-            ),
-        ]
-        | None
-    ) = None
+    process: Annotated[FreeId, Meta(description=f"The process (UDP) that used it. {_SHORTENED}")] | None = None
+    collection: Annotated[FreeId, Meta(description=f"The collection it was read from. {_SHORTENED}")] | None = None
 
 
 class UsageReport(Struct, forbid_unknown_fields=True):
@@ -108,10 +94,16 @@ class UsageReport(Struct, forbid_unknown_fields=True):
     ]
     metrics: Annotated[list[UsageMetric], Meta(max_length=MAX_METRICS, description="May be empty.")]
     user_issuer: (
-        Annotated[Identifier, Meta(description="Whose `sub` it is; default: the issuer registered for the source.")]
+        Annotated[
+            Identifier,
+            Meta(description="Whose `sub` it is: an accepted issuer; default: the one registered for the source."),
+        ]
         | None
     ) = None
-    job_title: Annotated[str, Meta(max_length=500, extra_json_schema={"pattern": NO_NUL})] | None = None
+    job_title: Annotated[
+        Any,
+        Meta(description=f"Cut after {TITLE_LENGTH} characters. It is the user's: nothing in it is refused."),
+    ] = None
     execution_id: (
         Annotated[
             Identifier,
@@ -125,7 +117,7 @@ class UsageReport(Struct, forbid_unknown_fields=True):
     organisation: (
         Annotated[
             int,
-            Meta(ge=1, le=BIGINT, description="Who shall pay; if the user is no member, the user's own one pays."),
+            Meta(description="Who shall pay; if there is none of which the user is a member, the user's own one pays."),
         ]
         | None
     ) = None

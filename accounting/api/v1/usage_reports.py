@@ -24,7 +24,10 @@ class UsageReportView(APIView):
     """One report."""
 
     permission_classes = [OnlyServices]
-    max_body_bytes = 256 * 1024
+    max_body_bytes = 8 * 1024 * 1024
+    """As long as a job's title may make it."""
+    free_texts = frozenset({"job_title"})
+    free_ids = frozenset({"metrics.*.process", "metrics.*.collection"})
 
     @openapi.report_usage
     def post(self, request: Request) -> HttpResponse:
@@ -43,7 +46,7 @@ class UsageReportView(APIView):
             raise
         if outcome.error:
             intake.link_originals([outcome.error])
-            raise intake.to_client_field(outcome.error)
+            raise intake.to_client(outcome.error, kept=outcome.status == "quarantined")
         headers = {"Location": f"/api/v1/jobs/{quote(report.source)}/{quote(report.job_id)}"}
         if outcome.status == "replayed":
             headers["Idempotency-Replayed"] = "true"
@@ -60,6 +63,8 @@ class UsageReportBatchView(APIView):
     permission_classes = [OnlyServices]
     max_body_bytes = 8 * 1024 * 1024
     extra_media_types = (batches.CLOUD_EVENTS,)
+    free_texts = frozenset({"reports.*.job_title", "*.data.job_title"})
+    free_ids = frozenset(f"{report}.{name}" for report in ("reports.*", "*.data") for name in UsageReportView.free_ids)
 
     @openapi.report_usage_batch
     def post(self, request: Request) -> HttpResponse:

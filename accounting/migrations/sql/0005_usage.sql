@@ -1,7 +1,8 @@
 -- From a rated report to everything it changes, in one statement of the caller and so in one database transaction.
 
 -- What must be known before rating: earlier answer, registry, payer, tariff. One row a report, in order.
---   [{endpoint, source, service, key?, issuer?, user, organisation?, execution, finished_at?}]
+--   [{endpoint, source, service, key?, issuer?, accepted, user, organisation?, execution, finished_at?}]
+-- accepted: users of that issuer may be reported by any source. An issuer that is neither comes back as null.
 -- One index look-up a table and report, whatever the statistics say: the cached plan must not remember how small the
 -- tables once were. Hence the planner's other ways are switched off and LIMIT 1 pins the look-ups it would reorder.
 CREATE FUNCTION usage_resolve(a_client bigint, batch jsonb)
@@ -16,13 +17,16 @@ BEGIN
     SELECT t.i, s.id, cs.id IS NOT NULL, s.backend_id, pay.id,
            (SELECT id FROM accounting_account WHERE kind = 'platform_fee' AND organisation_id IS NULL
                AND provider_id IS NULL AND owner = ''),
-           tf.id, coalesce(t.issuer, s.user_issuer)::text, pe.id, pe.plan::text, o.id,
+           tf.id, CASE WHEN t.accepted OR t.issuer = s.user_issuer THEN t.issuer WHEN t.issuer IS NULL THEN s.user_issuer END::text,
+           pe.id, pe.plan::text, o.id,
            CASE WHEN o.personal THEN 'personal' ELSE o.category::text END,
            t.organisation IS NOT NULL AND own.id IS NULL AND pe.id IS NOT NULL OR coalesce(heir.organisation_refused, false),
            w.id, tx.id, tx.fingerprint::text, tx.answer, twin.transaction_id, accounting_now()
       FROM ROWS FROM (jsonb_to_recordset(batch) AS (endpoint text, source text, service text, key text, issuer text,
-                      "user" text, organisation bigint, execution text, finished_at timestamptz, twin text))
-           WITH ORDINALITY AS t(endpoint, source, service, key, issuer, "user", organisation, execution, finished_at, twin, i)
+                      "user" text, organisation bigint, execution text, finished_at timestamptz, twin text,
+                      accepted boolean))
+           WITH ORDINALITY AS t(endpoint, source, service, key, issuer, "user", organisation, execution, finished_at, twin,
+                                accepted, i)
       LEFT JOIN accounting_source s ON s.source_id = t.source
       LEFT JOIN accounting_serviceclient_sources cs ON cs.source_id = s.id AND cs.serviceclient_id = a_client
       LEFT JOIN accounting_backend b ON b.id = s.backend_id

@@ -239,3 +239,11 @@ def test_what_is_no_text_where_users_write_becomes_null(strange: bytes) -> None:
 
 def test_a_long_whole_number_is_the_matter_of_its_field() -> None:
     assert decode(b"1" * 400) == int("1" * 400)
+
+
+def test_what_users_write_is_found_inside_of_arrays() -> None:
+    texts, ids = frozenset({"reports.*.title"}), frozenset({"reports.*.uses.*.process"})
+    body = b'{"reports": [7, {"uses": 1}, {"title": ["\\u0000"], "uses": [{"process": "a\\u0000"}, null]}]}'
+    assert decode(body, texts, ids)["reports"][2] == {"title": None, "uses": [{"process": "a\ufffd"}, None]}
+    with pytest.raises(BodyInvalid):
+        decode(b'{"reports": [{"uses": [{"process": ["\\u0000"]}]}]}', texts, ids)

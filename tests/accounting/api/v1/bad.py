@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from itertools import product
 from typing import Any
 
 from tests.accounting.api.v1.conftest import report_body
@@ -74,9 +75,6 @@ _NO_INSTANT: dict[str, Any] = {
     "after the year 9999": "9999-12-31T23:59:59-14:00",
 }
 _NO_ORGANISATION: dict[str, Any] = {
-    "zero": 0,
-    "negative": -1,
-    "too large": 2**63,
     "fraction": 1.5,
     "text": "1",
     "true": True,
@@ -107,7 +105,7 @@ def fields() -> Iterator[tuple[str, dict[str, Any], str]]:
     for what in ("number", "empty", "newline", "zero width", "NUL", "long"):
         yield f"execution_id {what}", _with("execution_id", _NO_IDENTIFIER[what]), "execution_id"
         yield f"user_issuer {what}", _with("user_issuer", _NO_IDENTIFIER[what]), "user_issuer"
-        for name in ("metric", "unit", "process", "collection"):
+        for name in ("metric", "unit"):
             yield f"{name} {what}", _metric(**{name: _NO_IDENTIFIER[what]}), f"metrics.1.{name}"
     for name in ("started_at", "finished_at"):
         for what, value in _NO_INSTANT.items():
@@ -122,6 +120,8 @@ def fields() -> Iterator[tuple[str, dict[str, Any], str]]:
 
 
 def _others() -> Iterator[tuple[str, dict[str, Any], str]]:
+    for name, what in product(("process", "collection"), ("number", "true", "list", "object", "empty")):
+        yield f"{name} {what}", _metric(**{name: _NO_IDENTIFIER[what]}), f"metrics.1.{name}"
     for name in ("source", "user", "job_id", "state", "metrics"):
         yield f"{name} missing", {key: value for key, value in report_body().items() if key != name}, name
     for name in ("metric", "quantity", "unit"):
@@ -132,8 +132,6 @@ def _others() -> Iterator[tuple[str, dict[str, Any], str]]:
         yield f"state {value!r}", _with("state", value), "state"
     for value in ("Batch", "", None, 1):
         yield f"kind {value!r}", _with("kind", value), "kind"
-    for value in (7, ["a"], "t" * 501, "t\x00"):
-        yield f"job_title {str(value)[:5]!r}", _with("job_title", value), "job_title"
     yield "a metric that is no object", _with("metrics", ["cpu"]), "metrics.0"
     yield "a surcharge", _metric(metric="surcharge", unit="credits"), "metrics.1.metric"
     for name in ("jobId", "cost", "balance", "id", "idempotency_key", "orgId", "__proto__", "", "line\nbreak"):
@@ -168,6 +166,6 @@ def documents() -> Iterator[tuple[str, bytes]]:
         ("NUL byte", good.encode() + b"\x00"),
         ("deep", b'{"a":' * 2000 + b"1" + b"}" * 2000),
         ("deep list", b"[" * 100_000 + b"]" * 100_000),
-        ("large", b'{"job_title": "' + b"t" * 300_000 + b'"}'),
+        ("large", b'{"job_title": "' + b"t" * 2**23 + b'"}'),
         ("form", b"source=cdse&user=alice"),
     )

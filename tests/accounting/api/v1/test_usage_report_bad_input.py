@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from accounting.api.v1 import intake
 from tests.accounting import books
 from tests.accounting.api.v1 import bad
 from tests.accounting.api.v1.conftest import Callers, report, report_body
@@ -158,6 +159,7 @@ UNBOOKABLE: dict[str, tuple[dict[str, Any], int, str, str]] = {
         "times_impossible",
         "finished_at",
     ),
+    "an unknown issuer": ({"user_issuer": "https://elsewhere.example.org"}, 422, "issuer_unknown", "user_issuer"),
     "no tariff then": ({"finished_at": "2020-01-01T00:00:00Z"}, 422, "tariff_missing", "source"),
 }
 
@@ -168,8 +170,22 @@ def test_what_cannot_be_booked_is_refused_and_kept(
 ) -> None:
     before = books.rows()
     problem = check_problem(report(callers.backend, "k", **change), status)
-    assert (problem["code"], problem["field"]) == (code, field)
+    assert (problem["code"], problem["field"], problem["kept"]) == (code, field, True)
+    assert problem["detail"].endswith(intake.KEPT)
     after = books.rows()
     assert after.pop("accounting_quarantinedreport") == before.pop("accounting_quarantinedreport") + 1
     # A user whom nobody knew may have got an account; money has not moved.
     assert after == before
+
+
+CHOICES = {
+    "state": "created, queued, running, canceled, finished, error",
+    "kind": "batch, sync",
+}
+
+
+@pytest.mark.parametrize("name", CHOICES)
+@pytest.mark.parametrize("value", ["FINISHED", 7, ["batch"]])
+def test_a_wrong_choice_is_told_the_right_ones(federation: Federation, callers: Callers, name: str, value: Any) -> None:
+    problem = check_problem(report(callers.backend, **{name: value}), 400)
+    assert (problem["field"], problem["detail"]) == (name, f"must be one of: {CHOICES[name]}")

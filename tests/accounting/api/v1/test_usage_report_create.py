@@ -143,9 +143,16 @@ class TestAnswer:
         assert answer.status_code == 201
         assert queries.balance(answer.json()["organisation"]).posted == -5_759_775
 
-    def test_the_users_issuer_can_be_named(self, federation: Federation, callers: Callers) -> None:
+    @pytest.mark.parametrize("spelling", ["https://other.example.org", "HTTPS://other.example.org/"])
+    def test_the_users_issuer_can_be_named(
+        self, federation: Federation, callers: Callers, settings: Any, spelling: str
+    ) -> None:
+        settings.TOKEN_ISSUERS = [
+            *settings.TOKEN_ISSUERS,
+            {"id": "other", "issuer": "https://Other.example.org/", "jwks_uri": "https://other.example.org/certs"},
+        ]
         first = report(callers.backend).json()
-        other = report(callers.backend, user_issuer="https://other.example.org", execution_id="e-2").json()
+        other = report(callers.backend, user_issuer=spelling, execution_id="e-2").json()
         assert first["organisation"] != other["organisation"]
 
 
