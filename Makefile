@@ -5,7 +5,7 @@ PORT ?= 8600
 ARGS ?=
 export PORT LIVE STATE_DIR
 
-.PHONY: run test services lint types format crash bench fuzz shots lock set-up set-up-test clean reset
+.PHONY: run test services lint types format crash bench fuzz shots races model lock set-up set-up-test clean reset
 
 run: set-up
 	@exec $(PYTHON) -m devtools.run
@@ -27,6 +27,13 @@ format: set-up-test
 
 crash bench fuzz shots: set-up-test
 	@exec $(PYTHON) -m devtools.testenv -- $(PYTHON) -m devtools.rigs.$@ $(ARGS)
+
+races: set-up-test ## the races of tests/concurrency, 200 rounds each
+	@RACE_ROUNDS=$${RACE_ROUNDS:-200} $(PYTHON) -m devtools.testenv -- $(PYTHON) -m pytest tests/concurrency -q $(ARGS)
+
+model: set-up-test ## random lives of the ledger against its model, 3,000 examples of 100 steps
+	@MODEL_EXAMPLES=$${MODEL_EXAMPLES:-3000} MODEL_STEPS=$${MODEL_STEPS:-100} \
+	  $(PYTHON) -m devtools.testenv -- $(PYTHON) -m pytest tests/properties/test_ledger_model.py -q $(ARGS)
 
 lock: set-up-test ## compile the requirements anew and bring package-lock.json up to date
 	@for name in requirements requirements-dev requirements-node; do \
