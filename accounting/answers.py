@@ -11,14 +11,14 @@ import msgspec
 
 from accounting.credits import EXACT, to_number, to_text
 from accounting.rating import RatedLine
-from accounting.reports import USAGE_REPORTS, Booking
+from accounting.reports import CAPTURES, USAGE_REPORTS, Booking
 
 _TWELVE_DECIMALS = Decimal("1E-12")
 
 
 def render(booking: Booking) -> str:
     """The answer in the shape of the endpoint that took the report."""
-    answer = _render_v1(booking) if booking.report.endpoint == USAGE_REPORTS else _render_etl(booking)
+    answer = _render_v1(booking) if booking.report.endpoint in (USAGE_REPORTS, CAPTURES) else _render_etl(booking)
     return msgspec.json.encode(answer).decode()
 
 

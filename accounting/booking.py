@@ -12,16 +12,23 @@ from django.db import connection
 
 from accounting import ledger
 from accounting.answers import trim
-from accounting.models import Account
+from accounting.models import Account, BackEnd
 from accounting.principals import ServicePrincipal
 from accounting.rating import RatedLine
 from accounting.reports import Booking, UsageReport
 from accounting.resolution import Resolved
 
+WAIVE = BackEnd.Excess.WAIVE.value
+NOT_OPEN, CHANGED = "LR002", "LR003"
+"""SQLSTATEs of `usage_book`: a capture came after its hold; a hold changed between rating and booking."""
+
 
 def book(client: ServicePrincipal, priced: Sequence[tuple[Booking, Resolved, str]]) -> list[int | None]:
     """Writes all bookings with their answers in one statement. Returns each one's transaction, None where the key was
-    taken in the meantime and nothing was written."""
+    taken in the meantime and nothing was written.
+
+    :raises DatabaseError: with `NOT_OPEN` or `CHANGED`, and nothing was written.
+    """
     batch = [_element(client, booking, payer, answer) for booking, payer, answer in priced]
     document = msgspec.json.encode(batch).decode()
     with connection.cursor() as cursor:
@@ -70,6 +77,8 @@ def _element(client: ServicePrincipal, booking: Booking, payer: Resolved, answer
         "requested_organisation": report.organisation,
         "refused": booking.organisation_refused,
         "wallet": payer.wallet,
+        "project": payer.project,
+        **({} if payer.hold is None else _of_hold(payer, report)),
         "backend": payer.backend,
         "job_id": report.job_id,
         "job_title": report.job_title or "",
@@ -87,6 +96,12 @@ def _element(client: ServicePrincipal, booking: Booking, payer: Resolved, answer
             _line(n, line, posting_of.get(payees[line.beneficiary])) for n, line in enumerate(booking.lines, start=1)
         ],
     }
+
+
+def _of_hold(payer: Resolved, report: UsageReport) -> dict[str, Any]:
+    """`hold_keeps` is insisted on only where the charge was cut down to it."""
+    keeps = payer.hold_keeps if payer.excess == WAIVE else None
+    return {"hold": payer.hold, "final": report.ends_hold, "hold_keeps": keeps}
 
 
 def _line(number: int, line: RatedLine, posting: int | None) -> dict[str, Any]:

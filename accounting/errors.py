@@ -104,6 +104,42 @@ class DuplicateExecution(DomainError):
     code, status, title = "duplicate-execution", 409, "This execution was already reported under another key"
 
 
+class PaymentRequired(DomainError):
+    """openEO's. `reason` says what is missing: no_credit, over_budget, over_limit."""
+
+    code, status, title = "PaymentRequired", 402, "A payment is required first"
+
+
+class BillingPlanInvalid(DomainError):
+    code, status, title = "BillingPlanInvalid", 400, "The billing plan is invalid"
+
+
+class PermissionsInsufficient(DomainError):
+    """openEO's. `reason` says why: not_a_member, organisation_suspended, terms_not_accepted."""
+
+    code, status, title = "PermissionsInsufficient", 403, "The user may not do this"
+
+
+class ProjectUnknown(DomainError):
+    code, status, title = "project_unknown", 422, "The organisation has no such project"
+
+
+class TooManyHolds(DomainError):
+    code, status, title = "too_many_holds", 422, "The organisation has as many open holds as it may"
+
+
+class ParentInvalid(DomainError):
+    code, status, title = "parent_invalid", 422, "The parent cannot have this child"
+
+
+class HoldNotOpen(DomainError):
+    code, status, title = "hold-not-open", 409, "The hold has ended"
+
+
+class LimitInvalid(DomainError):
+    code, status, title = "limit_invalid", 422, "The limit cannot be set"
+
+
 class TariffInvalid(DomainError):
     code, status, title = "tariff_invalid", 422, "The tariff cannot be published"
 

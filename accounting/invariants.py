@@ -143,6 +143,77 @@ INVARIANTS = (
             WHERE a.kind = 'wallet' AND a.posted <> coalesce(g.open, 0) - coalesce(d.owed, 0) ORDER BY 1 LIMIT 1""",
     ),
     Invariant(
+        "H1",
+        "a wallet holds what its open holds keep",
+        """SELECT coalesce((SELECT max(transaction_id) FROM accounting_entry e WHERE e.account_id = a.id), 0),
+                  'account ' || a.id, 'holds ' || a.held || ' for ' || a.holds || ' jobs, its open holds keep '
+                  || coalesce(o.kept, 0) || ' for ' || coalesce(o.n, 0)
+             FROM accounting_account a
+             LEFT JOIN (SELECT wallet_id, sum(remaining) AS kept, count(*) AS n FROM accounting_openhold
+                         GROUP BY wallet_id) o ON o.wallet_id = a.id
+            WHERE (a.held, a.holds) IS DISTINCT FROM (coalesce(o.kept, 0), coalesce(o.n, 0)) ORDER BY 1 LIMIT 1""",
+    ),
+    Invariant(
+        "H2",
+        "what is bound of a grant is what open holds bind, and with what nothing backs it is what they keep",
+        """SELECT coalesce(g.transaction_id, 0), coalesce('grant ' || g.id, 'hold ' || b.hold_id),
+                  coalesce('has bound ' || g.held || ', open holds bind ' || coalesce(s.amount, 0),
+                           'keeps ' || b.remaining || ', but binds ' || b.bound || ' and ' || b.unbacked || ' besides')
+             FROM accounting_grant g
+             LEFT JOIN (SELECT u.id, sum(u.amount) AS amount
+                          FROM accounting_openhold o, unnest(o.grants, o.amounts) AS u(id, amount) GROUP BY u.id) s
+                    ON s.id = g.id
+             FULL JOIN (SELECT o.hold_id, o.remaining, o.unbacked,
+                               coalesce((SELECT sum(u) FROM unnest(o.amounts) u), 0) AS bound
+                          FROM accounting_openhold o) b ON false
+            WHERE g.held <> coalesce(s.amount, 0) OR b.remaining <> b.bound + b.unbacked ORDER BY 1 LIMIT 1""",
+    ),
+    Invariant(
+        "H3",
+        "a hold keeps what it was opened with and what happened to it since",
+        """SELECT coalesce((SELECT max(transaction_id) FROM accounting_usagereport r WHERE r.hold_id = h.id), 0),
+                  'hold ' || h.id, 'keeps ' || coalesce(o.remaining, 0) || ', its history says '
+                  || h.amount + coalesce(e.change, 0)
+             FROM accounting_hold h
+             LEFT JOIN accounting_openhold o ON o.hold_id = h.id
+             LEFT JOIN (SELECT hold_id, sum(amount) AS change FROM accounting_holdevent GROUP BY hold_id) e
+                    ON e.hold_id = h.id
+            WHERE h.amount + coalesce(e.change, 0) <> coalesce(o.remaining, 0) ORDER BY 1 LIMIT 1""",
+    ),
+    Invariant(
+        "H4",
+        "a hold is open, or one thing became of it",
+        """SELECT 0, 'hold ' || h.id, CASE WHEN o.hold_id IS NULL THEN 'has neither an end nor an open part'
+                                           ELSE 'has ended and is open' END
+             FROM accounting_hold h
+             LEFT JOIN accounting_openhold o ON o.hold_id = h.id
+             LEFT JOIN accounting_holdevent e ON e.hold_id = h.id AND e.ends
+            WHERE (o.hold_id IS NULL) = (e.id IS NULL) ORDER BY h.id LIMIT 1""",
+    ),
+    Invariant(
+        "H12",
+        "a limit has counted what was booked in its period",
+        """SELECT 0, 'limit ' || l.id, 'counts ' || l.spent || ', the reports say ' || coalesce(r.spent, 0)
+             FROM accounting_limit l
+             JOIN accounting_account a ON a.id = l.wallet_id
+             LEFT JOIN LATERAL (
+                  SELECT sum(u.amount) AS spent FROM accounting_usagereport u
+                    JOIN accounting_source s ON s.id = u.source_id
+                    LEFT JOIN accounting_transaction z ON z.reverses_id = u.transaction_id
+                   WHERE u.organisation_id = a.organisation_id AND u.received_at >= l.period_starts_at
+                     AND u.received_at < CASE l.period WHEN 'month' THEN l.period_starts_at + interval '1 month'
+                                                       WHEN 'year' THEN l.period_starts_at + interval '1 year'
+                                                       ELSE timestamptz 'infinity' END
+                     AND (l.person_id IS NULL OR u.person_id = l.person_id)
+                     AND (l.project_id IS NULL OR u.project_id = l.project_id)
+                     AND (l.backend_id IS NULL OR s.backend_id = l.backend_id)
+                     AND (z.id IS NULL OR z.recorded_at >= CASE l.period
+                             WHEN 'month' THEN l.period_starts_at + interval '1 month'
+                             WHEN 'year' THEN l.period_starts_at + interval '1 year'
+                             ELSE timestamptz 'infinity' END)) r ON true
+            WHERE l.spent <> coalesce(r.spent, 0) ORDER BY l.id LIMIT 1""",
+    ),
+    Invariant(
         "U3",
         "a report's amount is the sum of its lines and what left the wallet",
         """SELECT r.transaction_id, 'report ' || r.transaction_id, 'says ' || r.amount || ', its lines ' ||

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import structlog
@@ -10,6 +10,7 @@ from django.db import transaction
 from django.db.models import F
 from django.db.models.functions import Now
 
+from accounting import captures
 from accounting.models import Member, Notice, OutboxEvent, UsageReport
 
 log = structlog.get_logger(__name__)
@@ -42,7 +43,7 @@ def _deliver_one(pk: int) -> int:
             )
             if event is None:
                 return 0
-            _HANDLERS[event.topic](event.payload)
+            _HANDLERS[event.topic](event)
             OutboxEvent.objects.filter(pk=pk).update(delivered_at=Now())
     except Exception as error:
         log.exception("outbox_event_failed", event_id=pk)
@@ -53,17 +54,54 @@ def _deliver_one(pk: int) -> int:
     return 1
 
 
-def _tell_refused(payload: dict[str, Any]) -> None:
+def _tell_refused(event: OutboxEvent) -> None:
     """The person whose job named an organisation that does not know them: once a job, however many reports (U2)."""
+    payload = event.payload
     job = UsageReport.objects.values_list("job_id", flat=True).get(pk=payload["transaction"])
     _tell(payload["person"], "organisation_refused", f"job {job}", payload)
 
 
-def _tell_exhausted(payload: dict[str, Any]) -> None:
+def _tell_exhausted(event: OutboxEvent) -> None:
     """Everybody who answers for the organisation whose credits have just run out."""
-    people = Member.objects.filter(organisation_id=payload["organisation"], role__in=("owner", "manager"))
-    for person in {payload["person"], *people.values_list("person_id", flat=True)}:
+    payload = event.payload
+    for person in {payload["person"], *_answerable(payload["organisation"])}:
         _tell(person, "credits_exhausted", f"transaction {payload['transaction']}", payload)
+
+
+def _tell_limit(event: OutboxEvent) -> None:
+    """Who answers for the organisation and whom the limit is about: once a period and share."""
+    payload = event.payload
+    cause = f"limit {payload['limit']} {payload['period_starts_at']} {payload['share']}"
+    for person in {*filter(None, [payload["person"]]), *_answerable(payload["organisation"])}:
+        _tell(person, "limit_reached", cause, payload)
+
+
+def _tell_expired(event: OutboxEvent) -> None:
+    """The owner and the back end of a job that has outlived its hold, or was forgotten (H7)."""
+    _tell(event.payload["person"], "hold_expired", f"hold {event.payload['uuid']}", event.payload)
+
+
+def _judge(event: OutboxEvent) -> None:
+    """Running jobs of a wallet that something else has emptied: each back end hears a new verdict once (H13)."""
+    for job in captures.running(event.payload["wallet"]):
+        decision = job.verdict.decision
+        if decision == job.told or not captures.note_verdict(job.hold, decision) or decision == "continue":
+            continue
+        facts = {
+            "hold": str(job.id),
+            "source": job.source,
+            "job": job.job_id,
+            "decision": decision,
+            "reason": job.verdict.reason,
+            "detail": job.verdict.detail,
+            "organisation": job.organisation,
+        }
+        _tell(job.person, f"job_{decision}", f"hold {job.id} event {event.pk}", facts)
+
+
+def _answerable(organisation: int) -> Iterable[int]:
+    people = Member.objects.filter(organisation_id=organisation, role__in=("owner", "manager"))
+    return people.values_list("person_id", flat=True)
 
 
 def _tell(person: int, kind: str, cause: str, payload: dict[str, Any]) -> None:
@@ -86,7 +124,10 @@ def mark_read(person: int, kind: str) -> None:
     Notice.objects.filter(person_id=person, kind=kind, read_at__isnull=True).update(read_at=Now())
 
 
-_HANDLERS: dict[str, Callable[[dict[str, Any]], None]] = {
+_HANDLERS: dict[str, Callable[[OutboxEvent], None]] = {
+    "guard": _judge,
+    "hold_expired": _tell_expired,
+    "limit_reached": _tell_limit,
     "organisation_refused": _tell_refused,
     "credits_exhausted": _tell_exhausted,
 }

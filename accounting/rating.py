@@ -7,12 +7,12 @@ recomputed by anybody (docs/receipts.md). Numbered rules (R1 ...) are in account
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Literal
 
 from accounting import units
-from accounting.credits import EXACT, round_credits, to_decimal
+from accounting.credits import EXACT, round_credits, split, to_decimal
 
 Model = Literal["per_unit", "flat", "package", "graduated", "volume", "percentage"]
 Facts = Mapping[str, str]
@@ -99,6 +99,17 @@ def rate(lines: Sequence[UsageLine], rules: Iterable[Rule], facts: Facts) -> tup
     if base:
         rated.extend([_surcharge(rule, base) for rule in cards if rule.metric == SURCHARGE and _fits(rule, facts)])
     return tuple(rated)
+
+
+def cap(lines: Sequence[RatedLine], most: int) -> tuple[RatedLine, ...]:
+    """The lines cut down to `most` micro-credits together, in proportion; each formula says so (H9)."""
+    amounts = [line.amount for line in lines]
+    if sum(amounts) <= most:
+        return tuple(lines)
+    return tuple(
+        replace(line, amount=share, formula=f"min({line.formula}, {to_decimal(share):f})") if line.amount else line
+        for line, share in zip(lines, split(most, amounts), strict=True)
+    )
 
 
 def _rate_line(line: UsageLine, rules: Iterable[Rule], facts: Facts) -> RatedLine:

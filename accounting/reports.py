@@ -14,6 +14,9 @@ from accounting.rating import RatedLine, UsageLine
 RESOURCES = "resources"
 ADDED_VALUE = "addedvalue"
 USAGE_REPORTS = "usage-reports"
+CAPTURES = "captures"
+"""What a job has used so far, charged under its hold until the job's own report replaces it (H8)."""
+_RUNNING = ("ACCEPTED", "RUNNING")
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +24,8 @@ class UsageReport:
     """`user` is the sub at `user_issuer` (None: the issuer registered for the source); `raw` the body as it came.
 
     `key` is the client's idempotency key; without one nothing can be recognised as a repetition and every report is
-    charged (contract 1.6). `service` is the process of an added-value report. `organisation` is what the job asked for.
+    charged (contract 1.6). `service` is the process of an added-value report, the hold of a capture. `organisation` and
+    `project` are what the job asked for. A capture names its `hold` (primary key) and whether it is the last (`final`).
     """
 
     endpoint: str
@@ -41,6 +45,16 @@ class UsageReport:
     started_at: datetime | None = None
     finished_at: datetime | None = None
     user_issuer: str | None = None
+    project: str | None = None
+    hold: int | None = None
+    final: bool | None = None
+
+    @property
+    def ends_hold(self) -> bool:
+        """Whether the job's hold is over with this report. Added value comes beside it, and a running job goes on."""
+        if self.final is not None:
+            return self.final
+        return self.endpoint in (RESOURCES, USAGE_REPORTS) and self.state not in _RUNNING
 
     @property
     def issuer(self) -> str | None:

@@ -20,7 +20,9 @@ class Resolved(NamedTuple):
     `done*` describe the earlier transaction of the same key; `duplicate` one of the same execution and metrics under
     another key (v1 only). `organisation` pays: the one asked for if the person is a member (else `refused`), that of
     the execution's compute report for an added-value report, else the person's current one (Money 11). `issuer` is None
-    when the source is unknown, or the report names an issuer that is neither accepted here nor the source's.
+    when the source is unknown, or the report names an issuer that is neither accepted here nor the source's. `hold` is
+    the one that the report belongs to, which decided who pays; `hold_keeps` what an open one can still pay in
+    micro-credits, and `excess` who bears what goes beyond (H9).
     """
 
     i: int
@@ -42,6 +44,10 @@ class Resolved(NamedTuple):
     done_answer: str
     duplicate: int | None
     instant: datetime
+    project: int | None
+    hold: int | None
+    hold_keeps: int | None
+    excess: str
 
     def facts(self, report: UsageReport) -> dict[str, str]:
         """What rating rules may look at; stored with the report and shown in the receipt."""
@@ -68,6 +74,9 @@ def resolve(client: ServicePrincipal, reports: Sequence[UsageReport]) -> list[Re
             "organisation": report.organisation,
             "execution": report.execution_id,
             "finished_at": report.finished_at,
+            "job": report.job_id,
+            "hold": report.hold,
+            "project": report.project,
             "twin": report.metrics if report.endpoint == USAGE_REPORTS and report.lines else None,
         }
         for report in reports

@@ -16,13 +16,14 @@ from typing import Literal
 from uuid import uuid4
 
 import msgspec
-from django.db import transaction
+from django.db import DatabaseError, transaction
 
 from accounting import answers, booking, organisations, quarantine, tariffs, units
 from accounting.credits import MICROS
 from accounting.errors import (
     DomainError,
     DuplicateExecution,
+    HoldNotOpen,
     IdempotencyKeyReused,
     IssuerUnknown,
     QuantityImpossible,
@@ -34,7 +35,7 @@ from accounting.errors import (
     UnitUnknown,
 )
 from accounting.principals import ServicePrincipal
-from accounting.rating import RatedLine, UsageLine, rate
+from accounting.rating import RatedLine, UsageLine, cap, rate
 from accounting.reports import USAGE_REPORTS, Booking, UsageReport
 from accounting.resolution import Resolved, resolve
 
@@ -74,8 +75,24 @@ def ingest(
     The payer's wallet loses what the report costs, the providers and publishers are owed it. A repeated key answers as
     the first time; with other content `on_reuse` decides between that answer (ETL) and an error (v1). What cannot be
     booked goes to quarantine (unless `keep` is false). Nothing is raised for a bad report, only for a database that is
-    away: then nothing was written, or the answer of the same key tells.
+    away: then nothing was written, or the answer of the same key tells. A job's hold pays its report, and the last one
+    ends it (H5 to H9).
+
+    :raises HoldNotOpen: a capture came after its hold had ended; nothing was written.
     """
+    for last in (False, False, True):
+        try:
+            return _ingest(client, reports, on_reuse, keep)
+        except DatabaseError as error:
+            state = getattr(error.__cause__, "pgcode", None)
+            if state == booking.NOT_OPEN:
+                raise HoldNotOpen("the hold has ended; nothing was charged") from error
+            if last or state != booking.CHANGED:
+                raise
+    raise AssertionError("the last try returns or raises")
+
+
+def _ingest(client: ServicePrincipal, reports: Sequence[UsageReport], on_reuse: str, keep: bool) -> list[Outcome]:
     resolved = resolve(client, reports)
     newcomers = _newcomers(reports, resolved)
     with transaction.atomic() if newcomers else nullcontext():
@@ -144,7 +161,9 @@ class _Intake:
                     keep()
 
     def _book(self) -> None:
-        made = booking.book(self.client, [(booked, row, answer) for _, booked, row, answer in self.ready])
+        held = any(row.hold is not None for _, _, row, _ in self.ready)
+        with transaction.atomic() if held else nullcontext():  # a refusal undoes what was prepared, and nothing else
+            made = booking.book(self.client, [(booked, row, answer) for _, booked, row, answer in self.ready])
         late: list[tuple[int, UsageReport]] = []
         for (i, booked, _, answer), pk in zip(self.ready, made, strict=True):
             if pk is None:
@@ -217,6 +236,8 @@ def _price(report: UsageReport, row: Resolved) -> Booking:
         at = report.finished_at or row.instant
         raise TariffMissing(f"no tariff of {report.source!r} was in force at {at.isoformat()}", field="source")
     lines = rate(report.lines, tariffs.load(row.tariff) if row.tariff else (), row.facts(report))
+    if row.hold_keeps is not None and row.excess == booking.WAIVE:
+        lines = cap(lines, row.hold_keeps)
     if sum(line.amount for line in lines) > DEAREST:
         raise QuantityImpossible(f"that would cost more than {DEAREST // MICROS} credits", field="lines")
     return Booking(uuid4(), report, row.organisation, row.refused, row.tariff, lines, row.instant)
@@ -247,6 +268,14 @@ def _check_lines(report: UsageReport) -> None:
         # Also in the unit that is stored: a terabyte is more gigabytes.
         if line.quantity >= HUGE or (unit.numerator > 1 and unit.convert(line.quantity) >= HUGE):
             raise QuantityImpossible("the quantity is too large to be true", field=f"lines[{index}].quantity")
+
+
+def price(client: ServicePrincipal, report: UsageReport) -> Booking:
+    """The report as it would be charged now; nothing is written, nobody pays.
+
+    :raises Unbookable, DuplicateExecution: why it could not be booked.
+    """
+    return _price(report, resolve(client, [report])[0])
 
 
 def replay(pk: int) -> Outcome:

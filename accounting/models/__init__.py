@@ -3,8 +3,9 @@
 from accounting.models.account import Account
 from accounting.models.backend import BackEnd, Provider, ServiceClient, Source
 from accounting.models.grant import Debt, Grant, Spend
+from accounting.models.hold import Hold, HoldEvent, Limit, OpenHold
 from accounting.models.ledger import Entry, Posting, Transaction
-from accounting.models.organisation import Member, Organisation, Person
+from accounting.models.organisation import Member, Organisation, Person, Project
 from accounting.models.outbox import Heartbeat, Notice, OutboxEvent
 from accounting.models.quarantine import QuarantinedReport
 from accounting.models.tariff import RatingRule, Tariff
@@ -18,13 +19,18 @@ __all__ = [
     "Execution",
     "Grant",
     "Heartbeat",
+    "Hold",
+    "HoldEvent",
     "Job",
+    "Limit",
     "Member",
     "Notice",
+    "OpenHold",
     "Organisation",
     "OutboxEvent",
     "Person",
     "Posting",
+    "Project",
     "Provider",
     "QuarantinedReport",
     "RatingRule",

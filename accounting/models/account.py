@@ -10,7 +10,11 @@ from accounting.models.organisation import Organisation
 
 
 class Account(models.Model):
-    """Only wallets carry `posted`, `held`, `floor` and `seq`; the others stay at zero so that no row is hot (L6)."""
+    """Only wallets carry `posted`, `held`, `floor` and `seq`; the others stay at zero so that no row is hot (L6).
+
+    `held` is what `holds` open holds keep (H1). Holds may take the wallet down to `floor` (zero or negative), and to
+    `fail_open` below it for a job that a back end started while it could not ask. `limited`: some limit counts it.
+    """
 
     class Kind(models.TextChoices):
         WALLET = "wallet"
@@ -31,6 +35,11 @@ class Account(models.Model):
     held = CreditsField(default=0, db_default=0)
     floor = CreditsField(default=0, db_default=0)
     seq = models.BigIntegerField(default=0, db_default=0)
+    holds = models.IntegerField(default=0, db_default=0)
+    fail_open = CreditsField(default=0, db_default=0)
+    most_held = CreditsField(null=True, help_text="the most that its holds may keep together; NULL = no bound")
+    most_holds = models.IntegerField(null=True, help_text="the most open holds; NULL = the setting")
+    limited = models.BooleanField(default=False, db_default=False)
 
     class Meta:
         constraints = [
@@ -54,6 +63,12 @@ class Account(models.Model):
                 name="account_carries_a_balance_only_if_wallet",
             ),
             models.CheckConstraint(condition=models.Q(held__gte=0), name="account_held_must_not_be_negative"),
+            models.CheckConstraint(
+                condition=models.Q(holds__gt=0) | models.Q(holds=0, held=0), name="account_holds_what_its_holds_keep"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(floor__lte=0, fail_open__gte=0), name="account_floor_must_not_be_positive"
+            ),
         ]
 
     def __str__(self) -> str:

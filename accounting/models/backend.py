@@ -18,11 +18,18 @@ class Provider(models.Model):
 
 
 class BackEnd(models.Model):
+    """`excess`: who pays what a job costs beyond its hold: the wallet (`charge`) or nobody (`waive`) (H9)."""
+
+    class Excess(models.TextChoices):
+        CHARGE = "charge"
+        WAIVE = "waive"
+
     id = models.BigAutoField(primary_key=True)
     provider = models.ForeignKey(Provider, models.PROTECT, related_name="backends")
     slug = models.SlugField(unique=True)
     name = models.CharField(max_length=200)
     url = models.URLField(blank=True, default="")
+    excess = models.CharField(max_length=10, choices=Excess.choices, default=Excess.CHARGE, db_default=Excess.CHARGE)
 
     def __str__(self) -> str:
         return self.slug

@@ -4,14 +4,30 @@ from __future__ import annotations
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
+from django.db.models import Value
+from django.db.models.functions import Lower
 
 from accounting.fields import CreditsField
 from accounting.models.account import Account
 from accounting.models.ledger import Transaction
 
+TEXT = models.TextField()
+
+
+def _slug() -> models.Func:
+    """The label in lower case, every run of other characters than a-z and 0-9 as one hyphen."""
+    words = models.Func(
+        Lower("label"), Value("[^a-z0-9]+"), Value("-"), Value("g"), function="regexp_replace", output_field=TEXT
+    )
+    return models.Func(words, Value("-"), function="btrim", output_field=TEXT)
+
 
 class Grant(models.Model):
-    """Burnt by priority (low first), then earliest expiry, then age (G1). `fund` is who pays for it (G5)."""
+    """Burnt by priority (low first), then earliest expiry, then age (G1). `fund` is who pays for it (G5).
+
+    Of what `remaining` says, `held` is bound to open holds (H2). `plan` is what back ends call it: its kind, or
+    `sponsored-<slug>`.
+    """
 
     class Kind(models.TextChoices):
         FREE = "free"
@@ -29,10 +45,26 @@ class Grant(models.Model):
     priority = models.SmallIntegerField()
     amount = CreditsField()
     remaining = CreditsField()
+    held = CreditsField(default=0, db_default=0)
     issued_at = models.DateTimeField()
     expires_at = models.DateTimeField(null=True)
     backends = ArrayField(models.BigIntegerField(), default=list, help_text="scope; empty = any")
     processes = ArrayField(models.CharField(max_length=255), default=list, help_text="scope; empty = any")
+    slug = models.GeneratedField(expression=_slug(), output_field=TEXT, db_persist=True)
+    plan = models.GeneratedField(
+        expression=models.Case(
+            models.When(
+                kind="sponsored",
+                then=models.Func(
+                    Value("sponsored-"), _slug(), template="(%(expressions)s)", arg_joiner=" || ", output_field=TEXT
+                ),
+            ),
+            default=models.F("kind"),
+            output_field=TEXT,
+        ),
+        output_field=TEXT,
+        db_persist=True,
+    )
 
     class Meta:
         constraints = [
@@ -40,6 +72,10 @@ class Grant(models.Model):
             models.CheckConstraint(
                 condition=models.Q(remaining__gte=0, remaining__lte=models.F("amount")),
                 name="grant_remaining_must_be_within_its_amount",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(held__gte=0, held__lte=models.F("remaining")),
+                name="grant_held_must_be_within_what_remains",
             ),
             models.CheckConstraint(condition=~models.Q(fund=""), name="grant_must_have_a_funder"),
         ]
@@ -49,7 +85,9 @@ class Grant(models.Model):
                 condition=models.Q(remaining__gt=0),
                 name="grant_open",
             ),
-            models.Index(fields=["expires_at"], condition=models.Q(remaining__gt=0), name="grant_to_expire"),
+            models.Index(
+                fields=["expires_at"], condition=models.Q(remaining__gt=models.F("held")), name="grant_to_expire"
+            ),
         ]
 
     def __str__(self) -> str:

@@ -17,6 +17,8 @@ class Transaction(models.Model):
         GRANT = "grant"
         EXPIRY = "expiry"
         REVERSAL = "reversal"
+        REPAYMENT = "repayment"
+        """Moves nothing: credits that a hold gave back paid open debts (H6)."""
 
     class Reason(models.TextChoices):
         FAILED_JOB = "failed_job"
@@ -26,6 +28,8 @@ class Transaction(models.Model):
         WRONG_TARIFF = "wrong_tariff"
         WRONG_USAGE = "wrong_usage"
         GOODWILL = "goodwill"
+        SUPERSEDED = "superseded"
+        """A capture, by the next one or by the job's own report (H8)."""
 
     id = models.BigAutoField(primary_key=True)
     kind = models.CharField(max_length=20, choices=Kind.choices)
@@ -58,7 +62,7 @@ class Transaction(models.Model):
                 name="transaction_reverses_with_a_reason",
             ),
             models.CheckConstraint(
-                condition=models.Q(kind__in=["usage", "grant", "expiry", "reversal"]),
+                condition=models.Q(kind__in=["usage", "grant", "expiry", "reversal", "repayment"]),
                 name="transaction_kind_known",
             ),
         ]

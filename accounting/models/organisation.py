@@ -13,6 +13,8 @@ class Organisation(models.Model):
     name = models.CharField(max_length=200)
     personal = models.BooleanField(default=False)
     category = models.CharField(max_length=50, blank=True, default="", help_text="rules may depend on it")
+    suspended_at = models.DateTimeField(null=True, help_text="its members start no more jobs; reports are booked")
+    suspended_because = models.CharField(max_length=200, blank=True, default="", db_default="")
     created_at = models.DateTimeField(db_default=Now())
 
     class Meta:
@@ -31,6 +33,8 @@ class Person(models.Model):
     plan = models.CharField(max_length=50, default="free")
     personal_organisation = models.OneToOneField(Organisation, models.PROTECT, related_name="+")
     current_organisation = models.ForeignKey(Organisation, models.PROTECT, related_name="+")
+    terms_version = models.CharField(max_length=50, blank=True, default="", db_default="")
+    terms_accepted_at = models.DateTimeField(null=True)
     created_at = models.DateTimeField(db_default=Now())
 
     class Meta:
@@ -69,3 +73,21 @@ class Member(models.Model):
 
     def __str__(self) -> str:
         return f"{self.role} {self.person_id} of {self.organisation_id}"
+
+
+class Project(models.Model):
+    """A purpose inside an organisation that jobs can name; what it may spend is a `Limit`."""
+
+    id = models.BigAutoField(primary_key=True)
+    organisation = models.ForeignKey(Organisation, models.PROTECT, related_name="projects")
+    slug = models.SlugField()
+    name = models.CharField(max_length=200)
+    created_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["organisation", "slug"], name="project_once_an_organisation"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.slug} of {self.organisation_id}"

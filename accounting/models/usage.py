@@ -7,7 +7,7 @@ from django.db import models
 from accounting.fields import CreditsField, QuantityField
 from accounting.models.backend import ServiceClient, Source
 from accounting.models.ledger import Transaction
-from accounting.models.organisation import Organisation, Person
+from accounting.models.organisation import Organisation, Person, Project
 from accounting.models.tariff import RatingRule, Tariff
 
 
@@ -78,6 +78,12 @@ class UsageReport(models.Model):
     )
     requested_organisation = models.BigIntegerField(null=True, help_text="the orgId as reported")
     organisation_refused = models.BooleanField(default=False)
+    project = models.ForeignKey(
+        Project, models.PROTECT, null=True, related_name="+", db_index=False, db_constraint=False
+    )
+    hold = models.ForeignKey(
+        "accounting.Hold", models.PROTECT, null=True, related_name="reports", db_index=False, db_constraint=False
+    )
     job = models.ForeignKey(Job, models.PROTECT, related_name="reports", db_constraint=False)
     execution_id = models.CharField(max_length=300, blank=True, default="")
     endpoint = models.CharField(max_length=50)
@@ -94,7 +100,10 @@ class UsageReport(models.Model):
     received_at = models.DateTimeField()
 
     class Meta:
-        indexes = [models.Index(fields=["source", "execution_id", "person"], name="report_of_execution")]
+        indexes = [
+            models.Index(fields=["source", "execution_id", "person"], name="report_of_execution"),
+            models.Index(fields=["hold"], condition=models.Q(hold__isnull=False), name="report_of_hold"),
+        ]
 
     def __str__(self) -> str:
         return f"report {self.uuid}"

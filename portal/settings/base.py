@@ -184,6 +184,11 @@ DEFAULT_USER_ISSUER = environment.text("DEFAULT_USER_ISSUER", OIDC_ISSUER).rstri
 ETL_MOUNT = environment.text("ETL_MOUNT", "").strip("/")
 ADMIN_PATH = environment.text("ADMIN_PATH", "operate/records").strip("/")
 CREDIT_EURO = environment.amount("CREDIT_EURO", "0.01")
+#: The most open holds of an organisation that has no bound of its own.
+HOLD_MAX_OPEN = environment.whole("HOLD_MAX_OPEN", 1000, least=1)
+#: Version of the terms of use that people must have accepted before they start jobs; empty: none.
+TERMS_VERSION = environment.text("TERMS_VERSION", "")
+TERMS_URL = environment.text("TERMS_URL", "")
 THROTTLE_PER_MINUTE = environment.whole("THROTTLE_PER_MINUTE", 6000, least=1)
 THROTTLE_ETL_PER_MINUTE = environment.whole("THROTTLE_ETL_PER_MINUTE", 0)
 

@@ -13,11 +13,12 @@ from django.core.management import CommandError, call_command
 from django.db import connection, transaction
 from structlog.testing import capture_logs
 
-from accounting import grants, invariants, ledger, queries
-from accounting.models import Account, Debt, Entry, Grant, Job, Posting
+from accounting import grants, holds, invariants, ledger, limits, queries
+from accounting.models import Account, Debt, Entry, Grant, Hold, Job, Posting
 from accounting.models import UsageReport as Row
 from accounting.usage import UsageLine
 from tests.accounting.books import booked, micros, prove
+from tests.accounting.hold_books import reserve
 from tests.conftest import Federation
 
 
@@ -40,6 +41,10 @@ def books(federation: Federation) -> Federation:
     spend(federation, "k-4", 9, job_id="j-4")
     federation.grant(home, micros(2), "repays some")
     booked(federation, "k-5", endpoint="addedvalue", service="ndvi", job_id="j-5")
+    payer = {"organisation": federation.lab}
+    reserve(federation, amount=30, job_id="j-6", payer=dict(payer))
+    holds.release(federation.client, reserve(federation, "h-2", amount=2, job_id="j-7", payer=dict(payer)).id)
+    limits.set_limit(federation.lab, micros(90), period="month")
     return federation
 
 
@@ -202,7 +207,37 @@ def job_cost(books: Federation) -> tuple[set[str], str]:
     return {"U4"}, f"job {job.pk}"
 
 
+def wallet_held(books: Federation) -> tuple[set[str], str]:
+    pk = ledger.wallet(books.lab)
+    damage("UPDATE accounting_account SET held = held - 1 WHERE id = %s", pk)
+    return {"H1"}, f"account {pk}"
+
+
+def grant_held(books: Federation) -> tuple[set[str], str]:
+    grant = Grant.objects.get(label="lab")
+    damage("UPDATE accounting_grant SET held = held - 1 WHERE id = %s", grant.pk)
+    return {"H2"}, f"grant {grant.pk}"
+
+
+def hold_keeps_too_much(books: Federation) -> tuple[set[str], str]:
+    hold = Hold.objects.get(job_id="j-6")
+    damage("UPDATE accounting_openhold SET remaining = remaining + 1 WHERE hold_id = %s", hold.pk)
+    return {"H1", "H2", "H3"}, f"hold {hold.pk}"
+
+
+def hold_lost(books: Federation) -> tuple[set[str], str]:
+    hold = Hold.objects.get(job_id="j-6")
+    damage("DELETE FROM accounting_openhold WHERE hold_id = %s", hold.pk)
+    return {"H1", "H2", "H3", "H4"}, f"hold {hold.pk}"
+
+
+def limit_spent(books: Federation) -> tuple[set[str], str]:
+    damage("UPDATE accounting_limit SET spent = spent - 1")
+    return {"H12"}, "limit "
+
+
 DAMAGES = [
+    *(wallet_held, grant_held, hold_keeps_too_much, hold_lost, limit_spent),
     *(entry_amount, entry_deleted, entry_deleted_in_the_middle, entries_swapped, entry_inserted),
     *(entry_on_another_account, transaction_deleted, posting_amount, posting_deleted, balance_after),
     *(wallet_balance, wallet_count, grant_remaining, spend_of_another_grant, spend_deleted, debt_forgiven),

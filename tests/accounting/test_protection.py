@@ -20,12 +20,13 @@ from tests.faults import figures
 WRITTEN_BY_FUNCTIONS = (
     *("account", "transaction", "posting", "entry", "grant", "spend", "debt"),
     *("job", "execution", "usagereport", "usageline"),
+    *("hold", "openhold", "holdevent", "limit"),
 )
 DEEDS = (
     "UPDATE accounting_{0} SET {1} = {1}",
     "DELETE FROM accounting_{0}",
     "TRUNCATE accounting_{0} CASCADE",
-    "INSERT INTO accounting_{0} SELECT * FROM accounting_{0}",
+    "INSERT INTO accounting_{0} DEFAULT VALUES",
     "ALTER TABLE accounting_{0} DISABLE TRIGGER ALL",
     "DROP TABLE accounting_{0} CASCADE",
 )
@@ -34,6 +35,10 @@ HIDDEN = (
     "SELECT ledger_write_entries('[]', '{}', now())",
     "SELECT grants_burn('[]', now())",
     "SELECT debts_repay(1, 1, now())",
+    "SELECT hold_close(1, 'released', true, '', NULL, now())",
+    "SELECT hold_sweep('{1}', NULL, now())",
+    "SELECT grants_bind('{1}', '{1}', -1)",
+    "SELECT limits_count(1, 1, NULL, 1, -1, now(), now())",
     "SELECT usage_write_lines('[]', '{}')",
     "CREATE OR REPLACE FUNCTION accounting_now() RETURNS timestamptz LANGUAGE sql AS 'SELECT now()'",
     "SET session_replication_role = replica",
@@ -65,7 +70,13 @@ def refusal(statement: str) -> str:
 
 
 def test_the_application_cannot_write_the_ledger(as_app: Federation) -> None:
-    columns = {"usagereport": "transaction_id", "usageline": "report_id", "posting": "number", "entry": "seq"}
+    columns = {
+        "usagereport": "transaction_id",
+        "usageline": "report_id",
+        "posting": "number",
+        "entry": "seq",
+        "openhold": "used",
+    }
     for table in WRITTEN_BY_FUNCTIONS:
         for deed in DEEDS:
             statement = deed.format(table, columns.get(table, "id"))

@@ -11,6 +11,7 @@ from django.db import connection, transaction
 LEDGER = (
     *("account", "transaction", "posting", "entry", "grant", "spend", "debt"),
     *("job", "execution", "usagereport", "usageline"),
+    *("hold", "openhold", "holdevent", "limit"),
 )
 """Readable, and written by the posting functions only (L4)."""
 
@@ -22,6 +23,18 @@ ENTRY_POINTS = (
     "usage_book(jsonb)",
     "usage_resolve(bigint, jsonb)",
     "ledger_reverse(jsonb)",
+    "hold_candidates(bigint, bigint, text, text)",
+    "hold_provisional(bigint)",
+    "hold_open(bigint, jsonb)",
+    "hold_extend(bigint, jsonb)",
+    "hold_beat(bigint, jsonb)",
+    "hold_release(bigint, jsonb)",
+    "hold_figures(bigint, bigint)",
+    "hold_note_verdict(bigint, text)",
+    "hold_check(bigint, jsonb)",
+    "holds_expire(int)",
+    "limit_set(jsonb)",
+    "wallet_set_rules(jsonb)",
     "accounting_now()",
 )
 
@@ -66,7 +79,7 @@ DECLARE f regprocedure;
 BEGIN
     FOR f IN SELECT p.oid FROM pg_proc p
               WHERE p.pronamespace = 'public'::regnamespace
-                AND p.proname ~ '^(accounting|ledger|grants?|debts|usage|tariff)_' LOOP
+                AND p.proname ~ '^(accounting|ledger|grants?|debts|usage|tariff|holds?|limits?|wallet)_' LOOP
         EXECUTE format('REVOKE EXECUTE ON FUNCTION %s FROM PUBLIC, {role}', f);
     END LOOP;
 END $$

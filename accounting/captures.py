@@ -1,0 +1,187 @@
+"""What a running job has used so far: rated, charged under its hold if asked, and judged (H8, H13)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from django.db import connection
+
+from accounting import holds, usage
+from accounting.errors import NotFound
+from accounting.guard import Figures, Verdict, judge
+from accounting.models import Hold
+from accounting.principals import ServicePrincipal
+from accounting.rating import UsageLine
+from accounting.reports import CAPTURES, UsageReport
+from accounting.usage import Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """An open hold with what was said of its job; amounts in micro-credits."""
+
+    hold: int
+    id: UUID
+    wallet: int
+    client: int
+    person: int
+    organisation: int
+    source: str
+    job_id: str
+    remaining: int
+    captured: int
+    used: int
+    budget: int | None
+    beat_at: datetime | None
+    expires_at: datetime
+    told: str
+    verdict: Verdict
+
+
+_FIGURES = """
+SELECT hold, uuid, client, person, organisation, source, job_id, remaining, captured, used, budget, free, limits,
+       family_budget, family_used, suspended, beat_at, expires_at, verdict
+  FROM hold_figures(%s, %s)
+"""
+
+
+def running(wallet: int, hold: int | None = None) -> Sequence[Running]:
+    """The open holds of a wallet, or the one; each judged by what is known now."""
+    with connection.cursor() as cursor:
+        cursor.execute(_FIGURES, [wallet, hold])
+        names = [column.name for column in cursor.description]
+        return [_running(wallet, dict(zip(names, row, strict=True))) for row in cursor.fetchall()]
+
+
+def _running(wallet: int, row: dict[str, Any]) -> Running:
+    family = None if row["family_budget"] is None else (row["family_budget"], row["family_used"])
+    figures = Figures(
+        used=row["used"],
+        captured=row["captured"],
+        remaining=row["remaining"],
+        free=row["free"],
+        budget=row["budget"],
+        limits=[(one["amount"], one["used"]) for one in msgspec.json.decode(row["limits"] or "[]")],
+        family=family,
+        suspended=row["suspended"],
+    )
+    return Running(
+        hold=row["hold"],
+        id=row["uuid"],
+        wallet=wallet,
+        client=row["client"],
+        person=row["person"],
+        organisation=row["organisation"],
+        source=row["source"],
+        job_id=row["job_id"],
+        remaining=row["remaining"],
+        captured=row["captured"],
+        used=row["used"],
+        budget=row["budget"],
+        beat_at=row["beat_at"],
+        expires_at=row["expires_at"],
+        told=row["verdict"],
+        verdict=judge(figures),
+    )
+
+
+def note_verdict(hold: int, decision: str) -> bool:
+    """Remembers what the back end has been told of an open hold; whether it is news."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT hold_note_verdict(%s, %s)", [hold, decision])
+        return bool(cursor.fetchone()[0])
+
+
+def find(client: ServicePrincipal, hold: UUID) -> Hold:
+    """:raises NotFound: no such hold of a source that the client may act for."""
+    row = (
+        Hold.objects.select_related("source", "person", "project", "parent")
+        .filter(uuid=hold, source__clients=client.client)
+        .first()
+    )
+    if row is None:
+        raise NotFound("there is no such hold of your sources", field="id")
+    return row
+
+
+def heartbeat(
+    client: ServicePrincipal, hold: UUID, lines: Sequence[UsageLine], *, lifetime: timedelta | None = None
+) -> Running:
+    """The job lives and has used that much since it began; its hold's expiry moves ahead. Says whether it may go on.
+
+    `lines` are rated with the tariff in force now, as the job's report will be.
+
+    :raises NotFound, HoldNotOpen, Unbookable: as `holds.beat` and `usage.price`.
+    """
+    row = find(client, hold)
+    used = usage.price(client, _report(row, lines, raw="")).amount if lines else None
+    said = [{"metric": line.metric, "quantity": line.reported, "unit": line.unit} for line in lines] or None
+    holds.beat(client, hold, used=used, usage=said, lifetime=lifetime)
+    found = running(row.wallet_id, row.pk)
+    if not found:  # it expired between the two statements
+        raise NotFound("the hold has just expired", field="id")
+    return found[0]
+
+
+def capture(  # noqa: PLR0913  what a report says of itself
+    client: ServicePrincipal,
+    hold: UUID,
+    lines: Sequence[UsageLine],
+    *,
+    key: str,
+    raw: str,
+    final: bool,
+    state: str = "RUNNING",
+    kind: str = "batch",
+    execution_id: str | None = None,
+    finished_at: datetime | None = None,
+) -> Outcome:
+    """Charges what the job has used since it began, in place of what an earlier capture charged (H8).
+
+    The payer is that of the hold. A final capture ends the hold and gives the rest back; the job's own report, should
+    one come, replaces it all the same. Idempotent by key and hold; other content under the same key is refused.
+
+    :raises NotFound: no such hold. :raises HoldNotOpen: it has ended, nothing was charged.
+    """
+    row = find(client, hold)
+    execution = execution_id or ""
+    report = _report(
+        row, lines, raw, key=key, final=final, state=state, kind=kind, execution=execution, finished_at=finished_at
+    )
+    return usage.ingest(client, [report], on_reuse="refuse", keep=False)[0]
+
+
+def _report(  # noqa: PLR0913
+    hold: Hold,
+    lines: Sequence[UsageLine],
+    raw: str,
+    *,
+    key: str | None = None,
+    final: bool = False,
+    state: str = "RUNNING",
+    kind: str = "batch",
+    execution: str = "",
+    finished_at: datetime | None = None,
+) -> UsageReport:
+    return UsageReport(
+        endpoint=CAPTURES,
+        source=hold.source.source_id,
+        user=hold.person.sub,
+        user_issuer=hold.person.issuer,
+        job_id=hold.job_id,
+        lines=tuple(lines),
+        raw=raw,
+        key=key,
+        service=str(hold.uuid),
+        execution_id=hold.execution_id or execution or None,
+        kind=kind,
+        state=state,
+        finished_at=finished_at,
+        hold=hold.pk,
+        final=final,
+    )
