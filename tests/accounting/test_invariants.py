@@ -44,7 +44,7 @@ def books(federation: Federation) -> Federation:
     payer = {"organisation": federation.lab}
     reserve(federation, amount=30, job_id="j-6", payer=dict(payer))
     holds.release(federation.client, reserve(federation, "h-2", amount=2, job_id="j-7", payer=dict(payer)).id)
-    limits.set_limit(federation.lab, micros(90), period="month")
+    limits.set_limit(federation.bob.personal_organisation, micros(90), period="month")
     return federation
 
 

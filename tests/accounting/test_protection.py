@@ -70,13 +70,8 @@ def refusal(statement: str) -> str:
 
 
 def test_the_application_cannot_write_the_ledger(as_app: Federation) -> None:
-    columns = {
-        "usagereport": "transaction_id",
-        "usageline": "report_id",
-        "posting": "number",
-        "entry": "seq",
-        "openhold": "used",
-    }
+    columns = {"usagereport": "transaction_id", "usageline": "report_id", "posting": "number", "entry": "seq"}
+    columns["openhold"] = "used"
     for table in WRITTEN_BY_FUNCTIONS:
         for deed in DEEDS:
             statement = deed.format(table, columns.get(table, "id"))
