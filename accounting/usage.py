@@ -48,6 +48,8 @@ LONGEST = timedelta(days=400)
 HUGE = Decimal(10) ** 17
 LONGEST_OWN_KEY = 270
 """Of the 300 characters that a key may have, so that a number can follow."""
+MOST_CHANGES = 50
+"""How often a hold may change between rating and booking: each time somebody else came through, so it ends soon."""
 DEAREST = 9_000_000 * MICROS
 """The most that a report may cost: a million such reports of one payer still fit a wallet, so none overflows it."""
 
@@ -80,7 +82,7 @@ def ingest(
 
     :raises HoldNotOpen: a capture came after its hold had ended; nothing was written.
     """
-    for last in (False, False, True):
+    for last in (*[False] * MOST_CHANGES, True):
         try:
             return _ingest(client, reports, on_reuse, keep)
         except DatabaseError as error:

@@ -77,16 +77,18 @@ def test_late_reports_of_two_jobs_may_share_a_batch(
     assert (state(one), state(two), held(home)) == ("expired", "expired", (0, 0))
 
 
-def test_credits_for_a_process_pay_for_no_other_although_a_capture_took_them(
-    federation: Federation, home: int
-) -> None:
+def test_credits_for_a_process_pay_for_no_other_although_a_capture_took_them(federation: Federation, home: int) -> None:
     """Taken back, they are not bound to the hold: what it keeps may pay for anything (H5, H6)."""
     ndvi = federation.grant(home, micros(50), "ndvi only", processes=["ndvi"])
     made = reserve(federation, amount=30)
     of_ndvi = (replace(cpu(8)[0], process="ndvi"),)
     outcome = usage.ingest(
         federation.client,
-        [federation.report("r-1", lines=of_ndvi, state="RUNNING", endpoint="captures", service=str(made.id), hold=made.pk)],
+        [
+            federation.report(
+                "r-1", lines=of_ndvi, state="RUNNING", endpoint="captures", service=str(made.id), hold=made.pk
+            )
+        ],
         on_reuse="refuse",
     )[0]
     assert outcome.transaction is not None

@@ -47,7 +47,9 @@ def report(federation: Federation, hold: Reserved, number: int, key: str, **chan
 
 def wallet(organisation: int) -> tuple[int, int, int]:
     """(posted, held, open holds) in micro-credits."""
-    posted, held, count = figures("SELECT posted, held, holds FROM accounting_account WHERE organisation_id = %s", organisation)
+    posted, held, count = figures(
+        "SELECT posted, held, holds FROM accounting_account WHERE organisation_id = %s", organisation
+    )
     return posted, held, count
 
 

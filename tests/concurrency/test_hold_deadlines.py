@@ -5,14 +5,16 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
-from accounting import grants, holds, ledger
-from accounting.errors import HoldNotOpen, NotFound, ParentInvalid, PaymentRequired
-from tests.concurrency.crowd import SIZE, Crowd
+from accounting import grants, holds, ledger, limits, usage
+from accounting.errors import HoldNotOpen, PaymentRequired
+from accounting.holds import Reserved
+from tests.concurrency.crowd import SIZE, Crowd, broken_rules
 from tests.concurrency.hold_races import (
     CREDIT,
     capture,
@@ -29,7 +31,8 @@ from tests.conftest import Federation
 
 pytestmark = pytest.mark.slow
 
-SHORT = timedelta(milliseconds=90)
+SHORT = timedelta(milliseconds=150)
+LONGER = timedelta(milliseconds=800)
 
 
 @pytest.fixture
@@ -46,9 +49,9 @@ def _books(committed_federation: Federation) -> Iterator[None]:
         check_books()
 
 
-def sweep_all() -> None:
-    """Until nothing that is short-lived is left."""
-    time.sleep(SHORT.total_seconds() * 2)
+def sweep_all(life: timedelta = SHORT) -> None:
+    """Once everything that lived so long is over."""
+    time.sleep(life.total_seconds())
     while holds.expire_due():
         pass
 
@@ -82,9 +85,38 @@ def test_a_capture_near_the_deadline_stands_or_is_refused(
         assert wallet(home) == (before - booked * CREDIT, 0, 0)
 
 
+def beat_near_the_deadline(federation: Federation, crowd: Crowd, n: int) -> list[str]:
+    """Heartbeats of 24 holds in their last moments while 8 sweep; returns the jobs that were told something untrue."""
+    made = [reserve(federation, f"{n}-{i}", CREDIT, lifetime=SHORT) for i in range(24)]
+    deadlines = [time.monotonic() + (one.expires_at - datetime.now(UTC)).total_seconds() for one in made]
+
+    def live(number: int) -> Any:
+        if number >= 24:
+            while time.monotonic() < max(deadlines) + 0.04:
+                holds.expire_due()
+            return None
+        time.sleep(max(0.0, deadlines[number] - time.monotonic() + random.uniform(-0.02, 0.005)))
+        return holds.beat(federation.client, made[number].id, lifetime=timedelta(hours=1))
+
+    outcomes = crowd.rush(live)[:24]
+    while holds.expire_due():
+        pass
+    assert unexpected(outcomes, HoldNotOpen) == []
+    heard = [{"expired": 1} if isinstance(outcome, HoldNotOpen) else {} for outcome in outcomes]
+    return [one.job_id for one, end in zip(made, heard, strict=True) if ends(one) != end]
+
+
+def test_a_heartbeat_that_was_heard_keeps_its_hold(
+    committed_federation: Federation, home: int, crowd: Crowd, rounds: range
+) -> None:
+    limits.set_rules(home, most_holds=100_000)
+    for n in rounds:
+        assert beat_near_the_deadline(committed_federation, crowd, n) == []
+
+
 def beat_families(federation: Federation, crowd: Crowd, n: int) -> list[Any]:
     """Two parents with seven children each; heartbeats, reports, releases and sweeps all at once."""
-    parents = [reserve(federation, f"{n}-p{i}", 50 * CREDIT, lifetime=SHORT) for i in range(2)]
+    parents = [reserve(federation, f"{n}-p{i}", 50 * CREDIT, lifetime=LONGER) for i in range(2)]
     children = [
         reserve(federation, f"{n}-c{i}", 2 * CREDIT, lifetime=SHORT * (1 + i % 3) / 2, parent=parents[i % 2].id)
         for i in range(14)
@@ -122,68 +154,67 @@ def test_heartbeats_of_families_never_deadlock(
 ) -> None:
     for n in rounds:
         assert beat_families(committed_federation, crowd, n) == []
-        sweep_all()
+        sweep_all(LONGER)
         assert wallet(home)[1:] == (0, 0)
 
 
-def test_everything_on_one_wallet(
-    committed_federation: Federation, home: int, crowd: Crowd, rounds: range
-) -> None:
+class Dabbler:
+    """Does a random thing with the wallet or with one of its own holds."""
+
+    def __init__(self, federation: Federation, home: int, dice: random.Random) -> None:
+        self.federation = federation
+        self.home = home
+        self.dice = dice
+        self.holds: list[Reserved] = []
+
+    def act(self, key: str) -> None:
+        deeds = [self.grant, self.sweep, self.report_and_reverse, self.reserve, self.reserve]
+        deeds += [self.use, self.finish, self.drop] if self.holds else []
+        self.dice.choice(deeds)(key)
+
+    def grant(self, key: str) -> None:
+        soon = datetime.now(UTC) + SHORT * self.dice.random()
+        self.federation.grant(self.home, self.dice.randrange(1, 3 * CREDIT), key, expires_at=soon)
+
+    def sweep(self, key: str) -> None:
+        grants.expire_due()
+        holds.expire_due()
+
+    def report_and_reverse(self, key: str) -> None:
+        made = self.federation.report(key, job_id=f"plain {key}", execution_id=f"plain {key}")
+        pk = usage.ingest(self.federation.client, [made], on_reuse="replay")[0].transaction
+        assert pk is not None
+        ledger.reverse(pk, "goodwill")
+
+    def reserve(self, key: str) -> None:
+        life = SHORT * self.dice.choice([0.3, 10])
+        self.holds.append(reserve(self.federation, key, self.dice.randrange(1, 9 * CREDIT), lifetime=life))
+
+    def use(self, key: str) -> None:
+        one = self.dice.choice(self.holds)
+        capture(self.federation, one, self.dice.randrange(6), key)
+        holds.beat(self.federation.client, one.id)
+
+    def finish(self, key: str) -> None:
+        report(self.federation, self.dice.choice(self.holds), self.dice.randrange(6), key)
+
+    def drop(self, key: str) -> None:
+        one = self.dice.choice(self.holds)
+        holds.extend(self.federation.client, one.id, CREDIT, key)
+        holds.release(self.federation.client, one.id)
+
+
+def test_everything_on_one_wallet(committed_federation: Federation, home: int, crowd: Crowd, rounds: range) -> None:
     """Grants that come and expire, reversals, plain reports, holds that pay, grow, beat, end or are forgotten."""
-    federation = committed_federation
 
-    def live(number: int, n: int) -> Any:
-        dice = random.Random(n * SIZE + number)
-        mine: list[Any] = []
+    def live(number: int, n: int) -> None:
+        dabbler = Dabbler(committed_federation, home, random.Random(n * SIZE + number))
         for step in range(6):
-            key = f"{n}-{number}-{step}"
-            try:
-                match dice.randrange(9):
-                    case 0:
-                        soon = datetime.now(UTC) + SHORT * dice.random()
-                        federation.grant(home, dice.randrange(1, 3 * CREDIT), key, expires_at=soon)
-                    case 1:
-                        grants.expire_due()
-                    case 2:
-                        holds.expire_due()
-                    case 3:
-                        made = federation.report(key, job_id=f"plain {key}", execution_id=f"plain {key}")
-                        from accounting import usage
-
-                        pk = usage.ingest(federation.client, [made], on_reuse="replay")[0].transaction
-                        assert pk is not None
-                        ledger.reverse(pk, "goodwill")
-                    case 4 | 5:
-                        life = SHORT * dice.choice([0.5, 10])
-                        mine.append(reserve(federation, key, dice.randrange(1, 9 * CREDIT), lifetime=life))
-                    case 6 if mine:
-                        one = dice.choice(mine)
-                        capture(federation, one, dice.randrange(6), key)
-                        holds.beat(federation.client, one.id)
-                    case 7 if mine:
-                        one = dice.choice(mine)
-                        report(federation, one, dice.randrange(6), key)
-                    case 8 if mine:
-                        one = dice.choice(mine)
-                        holds.extend(federation.client, one.id, CREDIT, key)
-                        holds.release(federation.client, one.id)
-            except (HoldNotOpen, PaymentRequired, ParentInvalid, NotFound):
-                pass
-        return None
+            with suppress(HoldNotOpen, PaymentRequired):
+                dabbler.act(f"{n}-{number}-{step}")
 
     for n in rounds:
-        outcomes = crowd.rush(live, n)
-        assert unexpected(outcomes) == []
-        assert outcomes == [None] * SIZE
-        check_wallet_of(home)
-    time.sleep(1)
-    while holds.expire_due():
-        pass
+        assert crowd.rush(live, n) == [None] * SIZE
+        assert broken_rules() == []
+    sweep_all(SHORT * 10)
     assert wallet(home)[1:] == (0, 0)
-
-
-def check_wallet_of(home: int) -> None:
-    from tests.concurrency.crowd import broken_rules
-
-    assert broken_rules() == []
-    assert wallet(home)[1] >= 0

@@ -1,8 +1,11 @@
-"""Many who want the same credits, or the same hold, at one moment (H1, H4, H8, H10, H11). Counts are exact every time."""
+"""Many who want the same credits, or the same hold, at one moment (H1, H4, H8, H10, H11). Counts are exact."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
+from random import Random
+from time import sleep
 from typing import Any
 
 import pytest
@@ -10,12 +13,12 @@ import pytest
 from accounting import holds, limits
 from accounting.errors import HoldNotOpen, PaymentRequired
 from accounting.holds import Reserved
+from accounting.models import BackEnd
 from tests.concurrency.crowd import SIZE, Crowd
 from tests.concurrency.hold_races import (
     CREDIT,
     capture,
     check_books,
-    credits,
     ends,
     kinds,
     report,
@@ -97,7 +100,9 @@ def test_a_hold_grows_once_a_key(committed_federation: Federation, home: int, cr
         made = reserve(federation, f"h-{n}", CREDIT)
         keys = winners(n)
         outcomes = crowd.rush(
-            lambda number, made, keys: holds.extend(federation.client, made.id, CREDIT, f"e-{number % keys}"), made, keys
+            lambda number, made, keys: holds.extend(federation.client, made.id, CREDIT, f"e-{number % keys}"),
+            made,
+            keys,
         )
         assert kinds(outcomes) == {"held": keys, "again": SIZE - keys}
         assert wallet(home)[1:] == ((1 + keys) * CREDIT, 1)
@@ -188,15 +193,32 @@ def test_interim_captures_at_once_leave_one(
         federation.grant(home, 3 * CREDIT, f"back-{n}")
 
 
+def test_what_a_back_end_waives_is_never_charged(
+    committed_federation: Federation, home: int, crowd: Crowd, rounds: range
+) -> None:
+    """Captures are cut down to what the hold keeps at that moment, while it grows; nobody pays more than it kept."""
+    federation = committed_federation
+    BackEnd.objects.filter(pk=federation.backend).update(excess=BackEnd.Excess.WAIVE)
+    for n in rounds:
+        made = reserve(federation, f"h-{n}", 4 * CREDIT)
+        before = wallet(home)[0]
+
+        def use(number: int, n: int = n, made: Reserved = made) -> Any:
+            if number % 8 == 0:
+                return holds.extend(federation.client, made.id, CREDIT, f"e-{number}")
+            return capture(federation, made, 7, f"c-{n}-{number}")
+
+        assert kinds(crowd.rush(use)) == {"held": 4, "booked": SIZE - 4}
+        assert report(federation, made, 50, f"r-{n}").status == "booked"
+        assert wallet(home) == (before - 8 * CREDIT, 0, 0)
+        federation.grant(home, 8 * CREDIT, f"back-{n}")
+
+
 @pytest.mark.parametrize("job", ["lives long", "dies"])
 def test_a_job_is_charged_once_whatever_is_said_of_it(
     committed_federation: Federation, home: int, crowd: Crowd, rounds: range, job: str
 ) -> None:
     """Its own report, in every order with captures, releases, growth, heartbeats and its hold's expiry."""
-    from datetime import timedelta
-    from random import Random
-    from time import sleep
-
     federation = committed_federation
     for n in rounds:
         dice = Random(n)
@@ -205,7 +227,7 @@ def test_a_job_is_charged_once_whatever_is_said_of_it(
         made = reserve(federation, f"h-{n}", 20 * CREDIT, lifetime=life)
         before = wallet(home)[0]
 
-        def say(number: int, n: int = n, made: Reserved = made, moments: list[float] = moments) -> Any:
+        def say(number: int, n: int = n, made: Reserved = made, life: timedelta = life, moments: Any = moments) -> Any:
             sleep(moments[number])
             match number % 8:
                 case 0 | 1:
@@ -227,4 +249,3 @@ def test_a_job_is_charged_once_whatever_is_said_of_it(
         assert wallet(home) == (before - 5 * CREDIT, 0, 0)
         assert sum(ends(made).values()) == 1
         federation.grant(home, 5 * CREDIT, f"back-{n}")
-    assert credits(0) == ()
