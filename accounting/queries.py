@@ -86,9 +86,9 @@ class BackEndView:
 
 _BALANCE_NOW = """
 SELECT a.posted, a.held,
-       coalesce((SELECT sum(g.remaining) FROM accounting_grant g
-                  WHERE g.wallet_id = a.id AND g.remaining > 0
-                    AND (g.expires_at IS NULL OR g.expires_at > t.instant)), 0),
+       coalesce((SELECT sum(g.held) + sum(g.remaining - g.held)
+                                          FILTER (WHERE g.expires_at IS NULL OR g.expires_at > t.instant)
+                   FROM accounting_grant g WHERE g.wallet_id = a.id AND g.remaining > 0), 0),
        coalesce((SELECT sum(d.outstanding) FROM accounting_debt d WHERE d.wallet_id = a.id AND d.outstanding > 0), 0),
        t.instant
   FROM accounting_account a, (SELECT accounting_now() AS instant) t

@@ -12,10 +12,11 @@ from django.db import connection
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
-from accounting import grants, history, ledger, outbox, queries
+from accounting import grants, history, ledger, limits, outbox, queries
 from accounting.models import Account, Heartbeat, Job, Notice, OutboxEvent
 from accounting.usage import UsageLine
 from tests.accounting.books import GOLDEN, book, booked, ingest, micros, posted
+from tests.accounting.hold_books import reserve
 from tests.conftest import SOURCE, Federation
 
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
@@ -259,7 +260,11 @@ def test_back_ends_are_listed_by_name(federation: Federation) -> None:
 
 def test_every_row_can_be_printed_and_none_like_another(federation: Federation) -> None:
     federation.grant(federation.lab, micros(1), "g")
-    book(federation, organisation=4711)
+    limits.set_limit(federation.lab, 1, period="month", project=limits.create_project(federation.lab, "alps", "Alps"))
+    federation.grant(federation.alice.personal_organisation, micros(20), "for holds")
+    for number in (1, 2):
+        reserve(federation, f"h-{number}", job_id=f"j-{number}")
+    book(federation, organisation=4711, job_id="j-1")
     ingest(federation.client, federation.report(source="Nowhere"))
     outbox.deliver()
     Heartbeat.objects.create(name="beat", sent_at=timezone.now(), ran_at=timezone.now())
