@@ -2,6 +2,7 @@
 
 from accounting.models.account import Account
 from accounting.models.backend import BackEnd, Provider, ServiceClient, Source
+from accounting.models.callback import Callback, CallbackDelivery
 from accounting.models.grant import Debt, Grant, Spend
 from accounting.models.ledger import Entry, Posting, Transaction
 from accounting.models.organisation import Member, Organisation, Person
@@ -13,6 +14,8 @@ from accounting.models.usage import Execution, Job, UsageLine, UsageReport
 __all__ = [
     "Account",
     "BackEnd",
+    "Callback",
+    "CallbackDelivery",
     "Debt",
     "Entry",
     "Execution",

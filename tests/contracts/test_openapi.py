@@ -51,6 +51,8 @@ def test_says_it_is_openapi_31_and_holds_our_operations_only() -> None:
         ("POST", "/api/v1/usage-reports"),
         ("POST", "/api/v1/usage-reports/batch"),
         ("GET", "/api/v1/balance"),
+        ("GET", "/api/v1/callbacks"),
+        ("GET", "/api/v1/callbacks/deliveries"),
         ("GET", "/api/v1/entries"),
         ("GET", "/api/v1/jobs"),
         ("GET", "/api/v1/jobs/{source}/{job_id}"),
@@ -76,7 +78,7 @@ def _references(value: Any) -> list[str]:
     return []
 
 
-@pytest.mark.parametrize("index", range(6))
+@pytest.mark.parametrize("index", range(8))
 def test_every_operation_says_what_it_is_needs_answers_and_refuses(index: int) -> None:
     method, _path, operation = operations()[index]
     assert operation["operationId"]

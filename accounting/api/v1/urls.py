@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.urls import path
 
 from accounting.api.v1.balance import BalanceView
+from accounting.api.v1.callbacks import CallbackDeliveriesView, CallbackView
 from accounting.api.v1.entries import EntriesView
 from accounting.api.v1.jobs import JobsView, JobView
 from accounting.api.v1.usage_reports import UsageReportBatchView, UsageReportView
@@ -13,6 +14,8 @@ urlpatterns = [
     path("usage-reports", UsageReportView.as_view(), name="usage-reports"),
     path("usage-reports/batch", UsageReportBatchView.as_view(), name="usage-report-batch"),
     path("balance", BalanceView.as_view(), name="balance"),
+    path("callbacks", CallbackView.as_view(), name="callback"),
+    path("callbacks/deliveries", CallbackDeliveriesView.as_view(), name="callback-deliveries"),
     path("entries", EntriesView.as_view(), name="entries"),
     path("jobs", JobsView.as_view(), name="jobs"),
     path("jobs/<path:source>/<str:job_id>", JobView.as_view(), name="job"),
