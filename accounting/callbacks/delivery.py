@@ -10,11 +10,14 @@ import time
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 
+import structlog
 from django.conf import settings
 
 from accounting.callbacks import claims, signature, timing, transport
 from accounting.callbacks.claims import Claim, Message
 from accounting.callbacks.transport import Answer, TransportFailed
+
+log = structlog.get_logger(__name__)
 
 RECEIVERS = 16
 """Called at the same time by one run."""
@@ -28,6 +31,7 @@ SECONDS = 20.0
 LOOK_AGAIN = 1.0
 """Seconds between two looks at what else is due while a slow receiver is waited for."""
 
+TAKEN = range(200, 300)
 #: The message itself is at fault, as far as the receiver is concerned.
 REFUSALS = frozenset({400, 409, 413, 415, 422})
 
@@ -84,7 +88,7 @@ class _Run:
     def _finish(self, pool: ThreadPoolExecutor, future: Future[Answer]) -> None:
         call = self.running.pop(future)
         if _settle(call, future):
-            self.delivered += future.exception() is None and 200 <= future.result().status < 300
+            self.delivered += future.result().status in TAKEN
             self._call_next(pool, replace(call.claimed, failures=0), call.number + 1)
 
     def _in_time(self) -> bool:
@@ -111,8 +115,12 @@ def _settle(call: _Call, future: Future[Answer]) -> bool:
     except TransportFailed as error:
         claims.settle_failed(call.claimed, call.message, None, str(error))
         return False
+    except Exception as error:  # a fault of ours with one receiver must not cost the others their run
+        log.exception("callback_fault", client=call.claimed.client)
+        claims.settle_failed(call.claimed, call.message, None, f"our fault: {type(error).__name__}")
+        return False
     status = answer.status
-    if 200 <= status < 300:
+    if status in TAKEN:
         claims.settle_delivered(call.claimed, call.message, status)
         return True
     if status in REFUSALS:

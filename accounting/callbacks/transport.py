@@ -27,7 +27,7 @@ MAX_ADDRESSES = 3
 
 
 class TransportFailed(Exception):
-    """There was no answer; the text says why, and holds neither the address nor what was sent."""
+    """There was no answer; the text says why, and holds nothing of what was sent nor of the URL's path."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,9 +125,9 @@ def _seconds(text: str | None) -> float | None:
         return float(text)
     try:
         at = parsedate_to_datetime(text)
-    except ValueError:
+        return (at.replace(tzinfo=at.tzinfo or UTC) - datetime.now(UTC)).total_seconds()
+    except (ValueError, TypeError, OverflowError):
         return None
-    return (at.replace(tzinfo=at.tzinfo or UTC) - datetime.now(UTC)).total_seconds()
 
 
 def _reason(error: Exception) -> str:

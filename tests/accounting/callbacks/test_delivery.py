@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import threading
 import uuid
 from collections.abc import Callable
@@ -258,6 +259,30 @@ def test_a_slow_receiver_keeps_back_nobody_else(
     assert causes(receiver) == ["slow"]
     assert row(client, "slow").last_error == "it took too long"
     assert row(client, "after").due_at > datetime.now(UTC) + timedelta(seconds=2)
+
+
+def test_a_fault_of_ours_with_one_receiver_costs_no_other_its_message(
+    federation: Federation, client: int, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """For instance a machine that has no threads left."""
+    other = federation.other_client.client
+    callbacks.register(other, receiver.url)
+    callbacks.register(client, receiver.url.replace("127.0.0.1", "localhost"))
+    send(client, "a")
+    send(other, "b")
+    real = socket.getaddrinfo
+
+    def resolve(host: str, *words: Any, **named: Any) -> Any:
+        if host == "localhost":
+            raise RuntimeError("can't start new thread")
+        return real(host, *words, **named)
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
+    with capture_logs() as logs:
+        assert delivery.deliver() == 1
+    assert [entry["event"] for entry in logs] == ["callback_fault", "callback_failed"]
+    assert causes(receiver) == ["b"]
+    assert row(client).last_error == "our fault: RuntimeError"
 
 
 def test_a_client_that_was_switched_off_is_not_called(client: int, receiver: Receiver, federation: Federation) -> None:

@@ -83,6 +83,15 @@ def test_answers_are_statuses(receiver: Receiver) -> None:
     assert [one.path for one in receiver.received] == ["/hook?who=us"] * 6
 
 
+@pytest.mark.parametrize(
+    "text",
+    ["", "-1", "1e3", "²", "9" * 400, "Mon, 01 Jan 99999 00:00:00 GMT", "Mon, 01 Jan 2024 00:00:00 +" + "9" * 60],
+)
+def test_a_wish_that_is_none(receiver: Receiver, text: str) -> None:
+    receiver.usual = Reply(503, {"Retry-After": text.encode().decode("latin-1")})
+    assert post(receiver.url) == Answer(503)
+
+
 def test_proxies_of_the_environment_are_not_asked(receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
         monkeypatch.setenv(name, "http://127.0.0.1:1")
