@@ -121,7 +121,7 @@ def test_a_dead_receiver_is_tried_for_two_days_and_then_given_up(
     for gap, delay in zip(gaps[:-1], expected, strict=False):
         assert 0.8 * delay <= gap <= 1.2 * delay
     assert len(gaps) >= 12
-    assert standing.now - START == timing.GIVE_UP
+    assert timing.GIVE_UP <= standing.now - START <= timing.GIVE_UP + 1.2 * timing.LONGEST_REST
     tried = len(receiver.received)
     standing.forward(days=30)
     assert (delivery.deliver(), len(receiver.received)) == (0, tried)
@@ -181,6 +181,16 @@ def test_it_never_rests_so_long_that_a_newer_message_is_of_no_use(
     delivery.deliver()
     # It is back, so what it missed is not kept for hours more.
     assert causes(receiver)[-2:] == ["b", "a"]
+
+
+def test_a_failure_after_an_outage_is_a_first_one(standing: Clock, client: int, receiver: Receiver) -> None:
+    receiver.replies += [Reply(500), Reply(500), Reply(500), Reply(204), Reply(500)]
+    send(client, "a", "b")
+    for _ in range(4):
+        delivery.deliver()
+        standing.forward(minutes=3)
+    assert causes(receiver) == ["a"] * 4 + ["b"]
+    assert Callback.objects.get().failures == 1
 
 
 def test_a_message_that_the_receiver_refuses_keeps_back_no_other(

@@ -149,6 +149,13 @@ class TestTls:
             post(receiver.url)
         assert receiver.received == []
 
+    def test_nor_does_the_address_vouch_for_the_name(self, tmp_path: Path) -> None:
+        with (
+            receiving(certificate(tmp_path, "127.0.0.1")) as receiver,
+            pytest.raises(TransportFailed, match="its certificate is not accepted: Hostname mismatch"),
+        ):
+            post(f"https://localhost:{receiver.port}/")
+
     def test_a_certificate_that_nobody_vouches_for_is_refused(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:

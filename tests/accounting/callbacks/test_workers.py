@@ -64,6 +64,7 @@ def write(client: int) -> None:
 def test_workers_at_the_same_time_send_each_message_once_and_in_order(
     client: int, receiver: Receiver, second: Receiver, committed_federation: Federation
 ) -> None:
+    receiver.usual = Reply(before=lambda: time.sleep(0.005))
     write(client)
     write(committed_federation.other_client.client)
     assert run_workers() == 2 * MESSAGES
