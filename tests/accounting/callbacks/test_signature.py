@@ -62,6 +62,23 @@ def test_each_generation_and_each_key_signs(settings: Any) -> None:
     assert len(set(signatures(2, 1))) == 4
 
 
+def test_the_message_of_the_guide_fits_its_secret(verify: Verify) -> None:
+    (example,) = re.findall(r"```\nPOST .*?\n(webhook-.*?)\n```", GUIDE, re.DOTALL)
+    head, body = example.split("\n\n")
+    headers = dict(line.split(": ", 1) for line in head.splitlines() if line.startswith("webhook-"))
+    (secret,) = re.findall(r"`(whsec_[^`]+)`", GUIDE)
+    assert (
+        signature._signature(
+            base64.b64decode(secret.removeprefix("whsec_")),
+            f"{headers['webhook-id']}.{headers['webhook-timestamp']}.{body}".encode(),
+        )
+        == headers["webhook-signature"]
+    )
+    lasting: Any = verify
+    assert lasting(secret, headers, body.encode(), 10**12)
+    assert not lasting(secret, headers, body.encode())
+
+
 def test_what_arrives_is_verified_by_the_program_of_the_guide(
     db: None, client: int, receiver: Receiver, verify: Verify
 ) -> None:
