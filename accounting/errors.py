@@ -148,6 +148,12 @@ class GrantInvalid(DomainError):
     code, status, title = "grant_invalid", 422, "The grant cannot be issued"
 
 
+class CallbackInvalid(DomainError):
+    """A callback that cannot be registered: its address is not one that may be called."""
+
+    code, status, title = "callback_invalid", 422, "The callback cannot be registered"
+
+
 class LedgerRefused(DomainError):
     """The database refused a posting: a broken invariant, never a user's mistake."""
 

@@ -12,6 +12,7 @@ from django.db import connection
 from django.utils import timezone
 
 from accounting import grants, holds, outbox
+from accounting.callbacks import delivery
 from accounting.models import Heartbeat
 
 log = structlog.get_logger(__name__)
@@ -30,6 +31,12 @@ def heartbeat(self: Any) -> None:
 def deliver_outbox(limit: int = 500) -> int:
     """Delivers what waits in the outbox; run every few seconds, safe to run twice at once."""
     return outbox.deliver(limit)
+
+
+@shared_task(name="accounting.tasks.deliver_callbacks", ignore_result=True)
+def deliver_callbacks() -> int:
+    """Sends the messages to back ends that are due; run every few seconds, safe to run twice at once."""
+    return delivery.deliver()
 
 
 @shared_task(name="accounting.tasks.expire_grants", ignore_result=True)

@@ -2,6 +2,7 @@
 
 from accounting.models.account import Account
 from accounting.models.backend import BackEnd, Provider, ServiceClient, Source
+from accounting.models.callback import Callback, CallbackDelivery
 from accounting.models.grant import Debt, Grant, Spend
 from accounting.models.hold import Hold, HoldEvent, Limit, OpenHold
 from accounting.models.ledger import Entry, Posting, Transaction
@@ -14,6 +15,8 @@ from accounting.models.usage import Execution, Job, UsageLine, UsageReport
 __all__ = [
     "Account",
     "BackEnd",
+    "Callback",
+    "CallbackDelivery",
     "Debt",
     "Entry",
     "Execution",

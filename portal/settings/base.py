@@ -241,6 +241,9 @@ STATICFILES_DIRS = [folder for folder in [BASE_DIR / "static_build"] if folder.i
 CELERY_BROKER_URL = environment.text("CELERY_BROKER_URL")
 CELERY_BROKER_FOLDER = environment.text("CELERY_BROKER_FOLDER", str(BASE_DIR / ".local" / "broker"))
 
+#: Where callbacks may go besides the public internet: networks of back ends, e.g. 10.20.0.0/16.
+CALLBACK_ALLOWED_NETWORKS = environment.networks("CALLBACK_ALLOWED_NETWORKS")
+
 # --- readiness ----------------------------------------------------------------------------------------------------
 
 #: Seconds since a worker's last sign of life, and since the oldest undelivered event, that still count as ready.

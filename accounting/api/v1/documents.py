@@ -246,3 +246,31 @@ class EntryPage(Struct):
 class JobPage(Struct):
     items: list[Job]
     next: Annotated[str, Meta(description="Address of the next page.", extra_json_schema={"format": "uri"})] | None
+
+
+class Callback(Struct):
+    """Where the calling back end is told what it did not ask for."""
+
+    url: str
+    active: Annotated[bool, Meta(description="Messages are sent; false after a 410 or by the operators.")]
+    created_at: datetime
+    rotated_at: Annotated[datetime, Meta(description="When its secret was last renewed.")] | None
+    failures: Annotated[int, Meta(description="Attempts in a row that failed.")]
+
+
+class CallbackDelivery(Struct):
+    """One message to the back end."""
+
+    id: Annotated[str, Meta(description="Its `webhook-id`.", extra_json_schema={"format": "uuid"})]
+    kind: Annotated[str, Meta(description="Its `type`.", examples=["callback.test"])]
+    created_at: datetime
+    attempts: int
+    delivered_at: datetime | None
+    abandoned_at: Annotated[datetime, Meta(description="When it was given up.")] | None
+    last_status: Annotated[int, Meta(description="Of the newest answer; null without one.")] | None
+    next_at: Annotated[datetime, Meta(description="Not tried before; null when it is not tried any more.")] | None
+
+
+class CallbackDeliveryPage(Struct):
+    items: list[CallbackDelivery]
+    next: Annotated[str, Meta(description="Address of the next page.", extra_json_schema={"format": "uri"})] | None

@@ -222,3 +222,23 @@ read_job = extend_schema(
         *rate_limits(200),
     ],
 )
+
+read_callback = extend_schema(
+    operation_id="read_callback",
+    tags=["Callbacks"],
+    summary="Where you are called",
+    description="The registered address of the calling back end; operators register it. How to receive: "
+    "docs/callbacks.md. For service tokens.",
+    responses={(200, JSON): documents.Callback},
+    parameters=_rate_limits(200),
+)
+
+list_callback_deliveries = extend_schema(
+    operation_id="list_callback_deliveries",
+    tags=["Callbacks"],
+    summary="What you were or will be told, newest first",
+    description="For service tokens.",
+    responses={(200, JSON): documents.CallbackDeliveryPage},
+    parameters=_PAGES,
+    filters=False,
+)

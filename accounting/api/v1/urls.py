@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.urls import path
 
 from accounting.api.v1.balance import BalanceView
+from accounting.api.v1.callbacks import CallbackDeliveriesView, CallbackView
 from accounting.api.v1.entries import EntriesView
 from accounting.api.v1.holds import (
     CaptureView,
@@ -31,6 +32,8 @@ urlpatterns = [
     path("holds/<str:hold>/extend", ExtendView.as_view(), name="hold-extend"),
     path("holds/<str:hold>/release", ReleaseView.as_view(), name="hold-release"),
     path("balance", BalanceView.as_view(), name="balance"),
+    path("callbacks", CallbackView.as_view(), name="callback"),
+    path("callbacks/deliveries", CallbackDeliveriesView.as_view(), name="callback-deliveries"),
     path("entries", EntriesView.as_view(), name="entries"),
     path("jobs", JobsView.as_view(), name="jobs"),
     path("jobs/<path:source>/<str:job_id>", JobView.as_view(), name="job"),
