@@ -104,6 +104,24 @@ class DuplicateExecution(DomainError):
     code, status, title = "duplicate-execution", 409, "This execution was already reported under another key"
 
 
+class PaymentRequired(DomainError):
+    """The payer's credits do not suffice for work that has not begun; work done is never refused (L8)."""
+
+    code, status, title = "PaymentRequired", 402, "There are not enough credits"
+
+
+class BudgetInvalid(DomainError):
+    code, status, title = "BudgetInvalid", 400, "The budget is too low"
+
+
+class BillingPlanInvalid(DomainError):
+    code, status, title = "BillingPlanInvalid", 400, "The billing plan is not one of the user's"
+
+
+class PermissionsInsufficient(DomainError):
+    code, status, title = "PermissionsInsufficient", 403, "The user may not spend these credits"
+
+
 class TariffInvalid(DomainError):
     code, status, title = "tariff_invalid", 422, "The tariff cannot be published"
 
