@@ -4,13 +4,14 @@ from accounting.models.account import Account
 from accounting.models.backend import BackEnd, Provider, ServiceClient, Source
 from accounting.models.grant import Debt, Grant, Spend
 from accounting.models.ledger import Entry, Posting, Transaction
-from accounting.models.organisation import Member, Organisation, Person
+from accounting.models.organisation import STARTING_PLAN, Member, Organisation, Person
 from accounting.models.outbox import Heartbeat, Notice, OutboxEvent
 from accounting.models.quarantine import QuarantinedReport
 from accounting.models.tariff import RatingRule, Tariff
 from accounting.models.usage import Execution, Job, UsageLine, UsageReport
 
 __all__ = [
+    "STARTING_PLAN",
     "Account",
     "BackEnd",
     "Debt",
