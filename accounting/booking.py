@@ -117,7 +117,7 @@ def _postings(
             payee = payees[line.beneficiary]
             owed[payee] = owed.get(payee, 0) + line.amount
             if line.fee and payee != payer.platform_account:
-                fees[payee] = fees.get(payee, 0) + _fee(line)
+                fees[payee] = fees.get(payee, 0) + fee_of(line)
     number = {payee: n for n, payee in enumerate(owed, start=1)}
     postings = [_posting(number[payee], payer.wallet, payee, amount, "usage") for payee, amount in owed.items()]
     for payee, amount in fees.items():
@@ -130,7 +130,7 @@ def _posting(n: int, source: int | None, destination: int | None, amount: int, p
     return {"n": n, "source": source, "destination": destination, "amount": amount, "purpose": purpose}
 
 
-def _fee(line: RatedLine) -> int:
+def fee_of(line: RatedLine) -> int:
     """The platform's part of a line in micro-credits, half-even like the line itself; the payee keeps the rest."""
     return int((line.fee * line.amount).quantize(Decimal(1), rounding=ROUND_HALF_EVEN))
 

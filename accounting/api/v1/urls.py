@@ -7,13 +7,18 @@ from django.urls import path
 from accounting.api.v1.balance import BalanceView
 from accounting.api.v1.entries import EntriesView
 from accounting.api.v1.jobs import JobsView, JobView
+from accounting.api.v1.openeo import BillingView, MeView
+from accounting.api.v1.quotes import QuoteView
 from accounting.api.v1.usage_reports import UsageReportBatchView, UsageReportView
 
 urlpatterns = [
     path("usage-reports", UsageReportView.as_view(), name="usage-reports"),
     path("usage-reports/batch", UsageReportBatchView.as_view(), name="usage-report-batch"),
+    path("quotes", QuoteView.as_view(), name="quotes"),
     path("balance", BalanceView.as_view(), name="balance"),
     path("entries", EntriesView.as_view(), name="entries"),
     path("jobs", JobsView.as_view(), name="jobs"),
+    path("openeo/billing", BillingView.as_view(), name="openeo-billing"),
+    path("openeo/me", MeView.as_view(), name="openeo-me"),
     path("jobs/<path:source>/<str:job_id>", JobView.as_view(), name="job"),
 ]
