@@ -13,7 +13,14 @@ import msgspec
 from accounting import queries
 from accounting.api import user_input
 from accounting.api.v1.shapes import ID_LENGTH, QuoteRequest, UsageEvent, UsageMetric, UsageReport
-from accounting.errors import DomainError, DuplicateExecution, IdempotencyKeyInvalid, InvalidInput, UnknownField
+from accounting.errors import (
+    DomainError,
+    DuplicateExecution,
+    IdempotencyKeyInvalid,
+    InvalidInput,
+    ServiceTokenNeeded,
+    UnknownField,
+)
 from accounting.principals import PersonPrincipal, Principal
 from accounting.rating import SURCHARGE, UsageLine
 from accounting.reports import USAGE_REPORTS
@@ -114,14 +121,15 @@ def to_report(sent: UsageReport, key: str | None, raw: str) -> Report:
 def to_quote(sent: QuoteRequest, principal: Principal, raw: str) -> Report:
     """The report of a job that has not run. A person's is their own.
 
-    :raises InvalidInput: as for a report, or a person names another user.
+    :raises InvalidInput: as for a report.
+    :raises ServiceTokenNeeded: a person names a user.
     """
     user, issuer = sent.user or "", sent.user_issuer
     _check_texts(f"{sent.source}{user}{issuer}", sent, ("source", "user", "user_issuer"), "")
     if isinstance(principal, PersonPrincipal):
         for name in ("user", "user_issuer"):
             if getattr(sent, name) is not None:
-                raise InvalidInput("a person's quote is for themselves: leave this out", field=name)
+                raise ServiceTokenNeeded("a person's quote is for themselves: leave this out", field=name)
         user, issuer = principal.sub, principal.issuer
     return Report(
         endpoint=USAGE_REPORTS,

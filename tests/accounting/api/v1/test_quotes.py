@@ -43,8 +43,8 @@ class TestWho:
 
     @pytest.mark.parametrize("name", ["user", "user_issuer"])
     def test_a_person_may_not_ask_for_others(self, federation: Federation, callers: Callers, name: str) -> None:
-        problem = check_problem(ask(callers.bob, **{"user": None, name: "alice@egi.eu"}), 400)
-        assert problem["field"] == name
+        problem = check_problem(ask(callers.bob, **{"user": None, name: "alice@egi.eu"}), 403)
+        assert (problem["code"], problem["field"]) == ("service_token_needed", name)
 
     def test_a_strangers_organisation_prices_nothing(self, federation: Federation, callers: Callers) -> None:
         """In the same words as one that does not exist."""
