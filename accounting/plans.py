@@ -1,4 +1,4 @@
-"""Plans: what openEO calls the credits of a grant, for `billing.plans`, `/me` and the job option `credit-plans`.
+"""Billing plans: what openEO calls kinds of credits, in `billing.plans`, `/me` and the job option `credit-plans`.
 
 A plan is a kind of grant, except that sponsored credits are told apart by who sponsors what. The database has the same
 definition as generated columns.
