@@ -39,7 +39,8 @@ _ALWAYS = ("400", "401", "403", "429", "500", "503")
 _WITH_BODY = ("409", "411", "413", "415", "422")
 
 _DESCRIPTIONS = {
-    "v1": "Usage reports, balances, jobs and receipts. Amounts are decimal texts; times are UTC.",
+    "v1": "Usage reports, quotes, balances, jobs and receipts. Amounts are decimal texts, except for openEO clients; "
+    "times are UTC.",
     "etl": "What back ends call to report usage: the addresses, bodies and answers of the existing service.",
 }
 

@@ -128,6 +128,17 @@ def test_openeo_body(fail: Any, error: BaseException, status: int, code: str, se
     assert "hunter2" not in answer.content.decode()
 
 
+class TooComplex(DomainError):
+    code, status, title = "EstimateComplexity", 422, "Nothing is known to estimate from"
+
+
+def test_a_domain_error_has_openeos_status_where_openeo_is_spoken(fail: Any) -> None:
+    assert fail(TooComplex("no job like it")).status_code == 422
+    answer = fail(TooComplex("no job like it"), "/probe/fail-openeo")
+    assert (answer.status_code, answer.json()["code"]) == (500, "EstimateComplexity")
+    assert answer.json()["message"] == "no job like it"
+
+
 def test_openeo_links_where_to_pay(fail: Any) -> None:
     pay = {"rel": "payment", "href": "https://pay.example.org/"}
     body = fail(PaymentRequired("12 credits are missing", links=[pay]), "/probe/fail-openeo").json()
