@@ -103,7 +103,7 @@ class _Intake:
         self.render = render
         self.ahead = ahead
         self.outcomes: dict[int, Outcome] = {}
-        self.executions: dict[tuple[int | None, int | None, str, str], str | None] = {}
+        self.executions: dict[tuple[int | None, str | None, str, str, str], str | int] = {}
         self.ready: list[tuple[int, Booking, Resolved, str]] = []
         self.kept: list[tuple[UsageReport, Callable[[int], None]]] = []
 
@@ -113,7 +113,7 @@ class _Intake:
             return
         try:
             booked = pricing.price(report, row, ahead=self.ahead)
-            self._refuse_twin(report, row)
+            self._refuse_twin(i, report, row)
             self.ready.append((i, booked, row, self.render(booked)))
         except Unbookable as error:
             self.outcomes[i] = Outcome("quarantined", error=error)
@@ -121,11 +121,13 @@ class _Intake:
         except DomainError as error:
             self.outcomes[i] = Outcome("refused", error=error)
 
-    def _refuse_twin(self, report: UsageReport, row: Resolved) -> None:
+    def _refuse_twin(self, i: int, report: UsageReport, row: Resolved) -> None:
         """:raises DuplicateExecution: this very call brings the execution under another key too."""
         if report.endpoint == USAGE_REPORTS and report.execution_id and report.lines:
-            execution = (row.source, row.person, report.execution_id, report.metrics)
-            if self.executions.setdefault(execution, report.key) != report.key:
+            execution = (row.source, row.issuer, report.user, report.execution_id, report.metrics)
+            # Reports without a key, which only dry runs bring, would have got one each.
+            key = i if report.key is None else report.key
+            if self.executions.setdefault(execution, key) != key:
                 raise pricing.duplicate()
 
     def write(self, client: ServicePrincipal, keep: bool) -> None:

@@ -134,6 +134,17 @@ class TestKeys:
         assert [one.status for one in said] == [one.status for one in became]
         assert [one.status for one in said] == ["booked", "replayed", "refused", "booked"]
 
+    def test_an_execution_that_comes_twice_in_a_call_is_found(self, federation: Federation) -> None:
+        """Of one person: two newcomers may have the same."""
+        users = (federation.alice.sub, federation.alice.sub, "dora@egi.eu", "emil@egi.eu")
+        keyed = [v1(federation, f"k-{n}", user=user) for n, user in enumerate(users)]
+        keyless = [v1(federation, None, user=user) for user in users]
+        for batch in (keyed, keyless):
+            said = usage.quote(federation.client, batch)
+            assert [one.status for one in said] == ["booked", "refused", "booked", "booked"]
+        became = usage.ingest(federation.client, keyed, on_reuse="refuse")
+        assert [one.status for one in became] == ["booked", "refused", "booked", "booked"]
+
     def test_an_execution_that_was_reported_is_found(self, federation: Federation) -> None:
         ingest(federation.client, v1(federation))
         said = usage.quote(federation.client, [v1(federation, "k-2"), v1(federation, None)])
