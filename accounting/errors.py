@@ -110,6 +110,10 @@ class PaymentRequired(DomainError):
     code, status, title = "PaymentRequired", 402, "A payment is required first"
 
 
+class BudgetInvalid(DomainError):
+    code, status, title = "BudgetInvalid", 400, "The budget is too low"
+
+
 class BillingPlanInvalid(DomainError):
     code, status, title = "BillingPlanInvalid", 400, "The billing plan is invalid"
 

@@ -81,13 +81,16 @@ CURSORS["/callbacks/deliveries"] = "FUZZ_DELIVERIES_CURSOR"
 LENIENT = ("negative_data_rejection", "positive_data_acceptance")
 
 
+PERSONS = ("/balance", "/entries", "/jobs", "/jobs/{source}/{job_id}", "/quotes", "/openeo/billing", "/openeo/me")
+
+
 def targets(url: str, service: str, person: str) -> list[Target]:
     v1, etl = f"{url}/api/v1/openapi.json", f"{url}/docs/openapi.json"
-    own = ("/usage-reports", "/usage-reports/batch", "/jobs", "/callbacks", "/callbacks/deliveries")
+    own = ("/usage-reports", "/usage-reports/batch", "/quotes", "/jobs", "/callbacks", "/callbacks/deliveries")
     return [
         Target("v1 as a back end", v1, own, service),
         Target("v1 holds as a back end", v1, HOLDS, service),
-        Target("v1 as a person", v1, ("/balance", "/entries", "/jobs", "/jobs/{source}/{job_id}"), person),
+        Target("v1 as a person", v1, PERSONS, person),
         Target("ETL as a back end", etl, ("/resources", "/addedvalue", "/validate/auth"), service, LENIENT),
         Target("ETL as a person", etl, ("/user", "/user/permissions"), person),
     ]
