@@ -24,6 +24,7 @@ from rest_framework import serializers
 _FAULTS = {
     "400": "The request is not valid; the answer names the field.",
     "401": "There is no bearer token, or it is not valid.",
+    "402": "A payment is required first; `reason` says why.",
     "403": "The token is valid but may not do this.",
     "404": "There is no such thing, or it is not yours.",
     "409": "Another request with the same key is still running.",
@@ -39,7 +40,8 @@ _ALWAYS = ("400", "401", "403", "429", "500", "503")
 _WITH_BODY = ("409", "411", "413", "415", "422")
 
 _DESCRIPTIONS = {
-    "v1": "Usage reports, balances, jobs and receipts. Amounts are decimal texts; times are UTC.",
+    "v1": "Usage reports, quotes, balances, jobs and receipts. Amounts are decimal texts, except for openEO clients; "
+    "times are UTC.",
     "etl": "What back ends call to report usage: the addresses, bodies and answers of the existing service.",
 }
 
@@ -73,6 +75,21 @@ class EtlErrorSerializer(serializers.Serializer[Any]):
     field = serializers.CharField(required=False)
 
 
+class OpenEOErrorLinkSerializer(serializers.Serializer[Any]):
+    rel = serializers.CharField()
+    href = serializers.URLField()
+    title = serializers.CharField(required=False)
+
+
+class OpenEOErrorSerializer(serializers.Serializer[Any]):
+    """The error object of the openEO API."""
+
+    id = serializers.CharField(help_text="The request id, as in the header X-Request-ID.")
+    code = serializers.CharField(help_text="openEO's name for it.")
+    message = serializers.CharField()
+    links = OpenEOErrorLinkSerializer(many=True)
+
+
 class BearerScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]  # registers itself
     target_class = "portal.api.auth.BearerAuthentication"
     name = "bearer"
@@ -87,31 +104,34 @@ class BearerScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-c
         }
 
 
+_FAULT_BODIES = {"problem": ProblemSerializer, "etl": EtlErrorSerializer, "openeo": OpenEOErrorSerializer}
+
+
 class DocumentedSchema(AutoSchema):
     """Adds the errors that any operation can answer, and that a body that is described has to be sent."""
 
     def _get_request_body(self, direction: Any = "request") -> dict[str, Any] | None:
-        # The generator takes bodies that are described as plain JSON Schema for optional ones.
+        # The generator takes bodies that are described as plain JSON Schema for optional ones. Some are.
         body: dict[str, Any] | None = super()._get_request_body(direction)  # type: ignore[no-untyped-call]
-        return body and {**body, "required": True}
+        return body and {**body, "required": not getattr(self.view, "optional_body", False)}
 
     def _get_response_bodies(self, direction: Any = "response") -> dict[str, Any]:
         found: dict[str, Any] = super()._get_response_bodies(direction)
         statuses = [*_ALWAYS]
         if self.method in {"POST", "PUT", "PATCH"}:
-            statuses += _WITH_BODY
+            statuses += [*_WITH_BODY, *getattr(self.view, "documented_post_faults", ())]
         if "{" in self.path:
             statuses.append("404")
         statuses += getattr(self.view, "documented_faults", ())
-        for status in sorted(set(statuses)):
+        for status in sorted(set(statuses) - set(getattr(self.view, "impossible_faults", ()))):
             if status not in found:
                 found[status] = {**self._fault_body(status), "description": _FAULTS[status]}
         return found
 
     def _fault_body(self, status: str) -> dict[str, Any]:
-        etl = getattr(self.view, "error_style", "problem") == "etl"
-        serializer = EtlErrorSerializer if etl else ProblemSerializer
-        media_type = "application/json" if etl else "application/problem+json"
+        style = getattr(self.view, "error_style", "problem")
+        serializer = _FAULT_BODIES[style]
+        media_type = "application/problem+json" if style == "problem" else "application/json"
         found = self._get_response_for_code(serializer, status, [media_type])  # type: ignore[no-untyped-call]
         return dict(found)
 

@@ -6,7 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from django.urls import reverse
+
 from accounting import queries
+from portal.contexts import terms
 from portal.contexts.jobs import NO_ORGANISATION, JobRow, job_path, organisation_named, row_of
 from portal.models import User
 
@@ -78,7 +81,7 @@ def page_of(user: User, organisation: int) -> Dashboard:
     names = {backend.id: backend.name for backend in queries.backends()}
     grants = tuple(_grant_row(grant, names, balance.as_of) for grant in queries.open_grants(organisation))
     jobs = queries.jobs(organisations=[organisation]).order_by("-reported_at", "-pk")
-    notices = _notices(user.person_id, balance)
+    notices = _notices(user, balance)
     return Dashboard(
         balance=balance,
         spendable=max(balance.spendable, 0),
@@ -146,14 +149,26 @@ def _listed(names: Sequence[str]) -> str:
     return " or ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
 
 
-def _notices(person: int, balance: queries.Balance) -> tuple[Notice, ...]:
-    """What the person should know: a debt, and each organisation that a job of theirs named in vain."""
+def _notices(user: User, balance: queries.Balance) -> tuple[Notice, ...]:
+    """What the person should know: terms to accept, a debt, each organisation that a job of theirs named in vain."""
     refusals: dict[object, list[Mapping[str, object]]] = {}
-    for notice in queries.notices(person, limit=MOST_NOTICES, unread_only=True):
+    for notice in queries.notices(user.person_id, limit=MOST_NOTICES, unread_only=True):
         if notice.kind == REFUSED and balance.as_of - notice.created_at < NOTICE_AGE:
             refusals.setdefault(notice.facts.get("requested"), []).append(notice.facts)
+    terms_due = [_terms()] if terms.are_due(user) else []
     debt = [_debt()] if balance.debt else []
-    return (*debt, *(_refused(facts) for facts in refusals.values()))
+    return (*terms_due, *debt, *(_refused(facts) for facts in refusals.values()))
+
+
+def _terms() -> Notice:
+    return Notice(
+        tone="warn",
+        title="Please read and accept the terms of use",
+        text="Back ends may hold back new jobs until you accept them. Past usage is charged as before.",
+        href=reverse("terms"),
+        action="Open the terms",
+        dismiss="",
+    )
 
 
 def _debt() -> Notice:

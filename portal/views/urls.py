@@ -23,4 +23,5 @@ urlpatterns = [
     path("jobs/<path:source>/<str:job_id>", jobs.job, name="job"),
     path("receipts/<path:source>/<str:job_id>", jobs.receipt, name="receipt"),
     path("profile/", account.profile, name="profile"),
+    path("terms/", account.terms, name="terms"),
 ]

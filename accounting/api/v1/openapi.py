@@ -11,17 +11,19 @@ from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.plumbing import ResolvedComponent
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse, extend_schema
 
-from accounting.api.v1 import documents, shapes
+from accounting.api.v1 import documents, hold_documents, hold_shapes, shapes
 from accounting.api.v1.batches import CLOUD_EVENTS
 from accounting.api.v1.filters import KINDS
 from accounting.api.v1.intake import STATES_SHOWN
 
 JSON = "application/json"
+MODULES = (shapes, documents, hold_shapes, hold_documents)
+"""Where the structs of the API stand; a name stands in one of them."""
 _INSTANT = {"type": "string", "format": "date-time"}
 _CREDITS = {"type": "string", "pattern": r"^-?[0-9]{1,12}(\.[0-9]{1,6})?$"}
-_SOURCE = {"type": "string", "minLength": 1, "maxLength": 200, "pattern": shapes.NO_NUL}
-_JOB_ID = {"type": "string", "minLength": 1, "maxLength": 300, "pattern": shapes.NO_NUL}
-_WHOLE = {"type": "integer", "minimum": 1, "maximum": shapes.BIGINT}
+SOURCE = {"type": "string", "minLength": 1, "maxLength": 200, "pattern": shapes.NO_NUL}
+JOB_ID = {"type": "string", "minLength": 1, "maxLength": 300, "pattern": shapes.NO_NUL}
+WHOLE = {"type": "integer", "minimum": 1, "maximum": shapes.BIGINT}
 
 
 class UsageEvents(msgspec.Struct):
@@ -42,7 +44,7 @@ class StructExtension(OpenApiSerializerExtension):  # type: ignore[no-untyped-ca
         (schema,), components = msgspec.json.schema_components([shape], ref_template="#/components/schemas/{name}")
         own = components.pop(self.target.__name__, schema)
         for name, component in components.items():
-            struct = getattr(shapes, name, None) or getattr(documents, name)
+            struct = next(getattr(module, name) for module in MODULES if hasattr(module, name))
             auto_schema.registry.register_on_missing(
                 ResolvedComponent(  # type: ignore[no-untyped-call]  # of a library without types
                     name=name, type=ResolvedComponent.SCHEMA, object=struct, schema=component
@@ -51,24 +53,24 @@ class StructExtension(OpenApiSerializerExtension):  # type: ignore[no-untyped-ca
         return dict(own)
 
 
-def _query(name: str, schema: dict[str, Any], description: str) -> OpenApiParameter:
+def query(name: str, schema: dict[str, Any], description: str) -> OpenApiParameter:
     return OpenApiParameter(name, schema, OpenApiParameter.QUERY, description=description)
 
 
-def _header(name: str, description: str, statuses: Iterable[int], schema: Any = str) -> OpenApiParameter:
+def header(name: str, description: str, statuses: Iterable[int], schema: Any = str) -> OpenApiParameter:
     return OpenApiParameter(
         name, schema, OpenApiParameter.HEADER, description=description, response=[str(status) for status in statuses]
     )
 
 
-def _rate_limits(*statuses: int) -> list[OpenApiParameter]:
+def rate_limits(*statuses: int) -> list[OpenApiParameter]:
     return [
-        _header("RateLimit-Policy", 'Requests a minute: `"default";q=6000;w=60`.', statuses),
-        _header("RateLimit", 'What is left of it: `"default";r=5999;t=42`.', statuses),
+        header("RateLimit-Policy", 'Requests a minute: `"default";q=6000;w=60`.', statuses),
+        header("RateLimit", 'What is left of it: `"default";r=5999;t=42`.', statuses),
     ]
 
 
-def _key(required: bool, description: str) -> OpenApiParameter:
+def key(required: bool, description: str) -> OpenApiParameter:
     schema = {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"}
     return OpenApiParameter(
         "Idempotency-Key", schema, OpenApiParameter.HEADER, required=required, description=description
@@ -100,6 +102,10 @@ _EVENT = {
 }
 _REPLAYED = "`true`: the report was booked before, this is its first answer again."
 
+_DRY_RUN = query(
+    "dry_run", {"type": "boolean", "default": False}, "`true`: answer as if, and write nothing; no key is needed then."
+)
+
 report_usage = extend_schema(
     operation_id="report_usage",
     tags=["Usage"],
@@ -108,12 +114,19 @@ report_usage = extend_schema(
     "first time; with another report it is refused (422). A report that cannot be booked (an unknown unit, a source of "
     "somebody else, impossible times) is refused and kept for the operators. For service tokens.",
     request={JSON: shapes.UsageReport},
-    responses={(201, JSON): OpenApiResponse(shapes.BookedReport, "Booked, now or before.")},
+    responses={
+        (200, JSON): OpenApiResponse(shapes.DryRunReport, "The dry run of a report that would be booked."),
+        (201, JSON): OpenApiResponse(shapes.BookedReport, "Booked, now or before."),
+    },
     parameters=[
-        _key(True, "Names this report. Send the same again when you do not know whether it arrived."),
-        _header("Location", "Address of the job with its receipts.", [201]),
-        _header("Idempotency-Replayed", _REPLAYED, [201]),
-        *_rate_limits(201),
+        key(
+            True,
+            "Names this report. Send the same again when you do not know whether it arrived. A dry run does without.",
+        ),
+        _DRY_RUN,
+        header("Location", "Address of the job with its receipts.", [201]),
+        header("Idempotency-Replayed", _REPLAYED, [200, 201]),
+        *rate_limits(200, 201),
     ],
     examples=[OpenApiExample("A batch job", _REPORT, request_only=True)],
 )
@@ -132,15 +145,33 @@ report_usage_batch = extend_schema(
         (207, JSON): OpenApiResponse(shapes.BatchAnswer, "Some are not booked; their outcome says why."),
     },
     parameters=[
-        _key(False, "Reports without an `idempotency_key` get `<this>/<index>`."),
-        _header("Idempotency-Replayed", "`true`: every one of them was booked before.", [200]),
-        *_rate_limits(200, 207),
+        key(False, "Reports without an `idempotency_key` get `<this>/<index>`."),
+        _DRY_RUN,
+        header("Idempotency-Replayed", "`true`: every one of them was booked before.", [200]),
+        *rate_limits(200, 207),
     ],
     examples=[
         OpenApiExample(
             "Reports", {"reports": [{**_REPORT, "idempotency_key": "k-1"}]}, request_only=True, media_type=JSON
         ),
         OpenApiExample("CloudEvents", [_EVENT], request_only=True, media_type=CLOUD_EVENTS),
+    ],
+)
+
+quote_usage = extend_schema(
+    operation_id="quote_usage",
+    tags=["Usage"],
+    summary="What a job would cost",
+    description="The price of the expected metrics by the code that bills, with the tariff in force then and what "
+    "the payer's rules depend on. Refused for the same reasons as a report; nothing is written. For a back end's token "
+    "about its sources, for a person's about any source and for themself.",
+    request={JSON: shapes.QuoteRequest},
+    responses={(200, JSON): documents.Quote},
+    parameters=rate_limits(200),
+    examples=[
+        OpenApiExample(
+            "A batch job", {name: _REPORT[name] for name in ("source", "kind", "metrics")}, request_only=True
+        )
     ],
 )
 
@@ -151,16 +182,16 @@ read_balance = extend_schema(
     description="For a person's token.",
     responses={(200, JSON): documents.Balance},
     parameters=[
-        _query("organisation", _WHOLE, "One of yours; default: your current one."),
-        _query("at", _INSTANT, "As it was recorded at that instant; default: now."),
-        *_rate_limits(200),
+        query("organisation", WHOLE, "One of yours; default: your current one."),
+        query("at", _INSTANT, "As it was recorded at that instant; default: now."),
+        *rate_limits(200),
     ],
 )
 
-_PAGES = [
-    _query("cursor", {"type": "string", "minLength": 1}, "From the `next` of the page before."),
-    _query("limit", {"type": "integer", "default": 50}, "Rows a page, clamped to 1 to 500."),
-    *_rate_limits(200),
+PAGES = [
+    query("cursor", {"type": "string", "minLength": 1}, "From the `next` of the page before."),
+    query("limit", {"type": "integer", "default": 50}, "Rows a page, clamped to 1 to 500."),
+    *rate_limits(200),
 ]
 
 list_entries = extend_schema(
@@ -170,15 +201,15 @@ list_entries = extend_schema(
     description="For a person's token.",
     responses={(200, JSON): documents.EntryPage},
     parameters=[
-        _query("organisation", _WHOLE, "One of yours; default: your current one."),
-        _query("from", _INSTANT, "Recorded at or after."),
-        _query("to", _INSTANT, "Recorded before."),
-        _query("kind", {"type": "string", "enum": KINDS}, "What happened."),
-        _query("source", _SOURCE, "Of jobs that ran there."),
-        _query("job_id", _JOB_ID, "Of jobs with that id."),
-        _query("min", _CREDITS, "Least amount in credits; charges are negative."),
-        _query("max", _CREDITS, "Largest amount in credits."),
-        *_PAGES,
+        query("organisation", WHOLE, "One of yours; default: your current one."),
+        query("from", _INSTANT, "Recorded at or after."),
+        query("to", _INSTANT, "Recorded before."),
+        query("kind", {"type": "string", "enum": KINDS}, "What happened."),
+        query("source", SOURCE, "Of jobs that ran there."),
+        query("job_id", JOB_ID, "Of jobs with that id."),
+        query("min", _CREDITS, "Least amount in credits; charges are negative."),
+        query("max", _CREDITS, "Largest amount in credits."),
+        *PAGES,
     ],
     filters=False,
 )
@@ -190,14 +221,14 @@ list_jobs = extend_schema(
     description="A person sees the jobs that their organisations paid for, a back end those of its sources.",
     responses={(200, JSON): documents.JobPage},
     parameters=[
-        _query("organisation", _WHOLE, "That paid; a person's: one of theirs, default all."),
-        _query("source", _SOURCE, "Where it ran."),
-        _query("job_id", _JOB_ID, "With that id."),
-        _query("state", {"type": "string", "enum": list(dict.fromkeys(STATES_SHOWN.values()))}, "The openEO status."),
-        _query("kind", {"type": "string", "enum": ["batch", "sync"]}, "How it ran."),
-        _query("from", _INSTANT, "Reported at or after."),
-        _query("to", _INSTANT, "Reported before."),
-        *_PAGES,
+        query("organisation", WHOLE, "That paid; a person's: one of theirs, default all."),
+        query("source", SOURCE, "Where it ran."),
+        query("job_id", JOB_ID, "With that id."),
+        query("state", {"type": "string", "enum": list(dict.fromkeys(STATES_SHOWN.values()))}, "The openEO status."),
+        query("kind", {"type": "string", "enum": ["batch", "sync"]}, "How it ran."),
+        query("from", _INSTANT, "Reported at or after."),
+        query("to", _INSTANT, "Reported before."),
+        *PAGES,
     ],
     filters=False,
 )
@@ -217,6 +248,48 @@ read_job = extend_schema(
             examples=[OpenApiExample("A source", "TerraScope/MEP")],
         ),
         OpenApiParameter("job_id", str, OpenApiParameter.PATH, examples=[OpenApiExample("A job", "j-2405040a")]),
-        *_rate_limits(200),
+        *rate_limits(200),
+    ],
+)
+
+read_callback = extend_schema(
+    operation_id="read_callback",
+    tags=["Callbacks"],
+    summary="Where you are called",
+    description="The registered address of the calling back end; operators register it. How to receive: "
+    "docs/callbacks.md. For service tokens.",
+    responses={(200, JSON): documents.Callback},
+    parameters=rate_limits(200),
+)
+
+list_callback_deliveries = extend_schema(
+    operation_id="list_callback_deliveries",
+    tags=["Callbacks"],
+    summary="What you were or will be told, newest first",
+    description="For service tokens.",
+    responses={(200, JSON): documents.CallbackDeliveryPage},
+    parameters=PAGES,
+    filters=False,
+)
+
+read_openeo_billing = extend_schema(
+    operation_id="read_openeo_billing",
+    tags=["openEO"],
+    summary="What a back end shows as billing",
+    description="For the member `billing` of openEO's `GET /`. Public, the same for everybody, with an ETag.",
+    responses={(200, JSON): documents.OpenEOBilling},
+    parameters=[header("ETag", "Send it as If-None-Match: 304 when nothing has changed.", [200]), *rate_limits(200)],
+    auth=[],
+)
+
+read_openeo_me = extend_schema(
+    operation_id="read_openeo_me",
+    tags=["openEO"],
+    summary="What a back end shows a user about their credits",
+    description="For openEO's `GET /me`. With the user's own token.",
+    responses={(200, JSON): documents.OpenEOUser},
+    parameters=[
+        query("organisation", WHOLE, "One of theirs; default: the current one."),
+        *rate_limits(200),
     ],
 )
