@@ -33,7 +33,7 @@ class HoldView:
     `charged` was charged for its job and stands, of which `excess` went beyond the hold; `used` is what the back end
     said last, or what is charged if that is more. `state` is open, captured, released or expired; a hold past its
     expiry is expired although it still keeps its credits until the next sweep. `job_title` is None until the job was
-    reported.
+    reported; `title` is what the back end called it when it opened the hold (`metadata.title`).
     """
 
     pk: int
@@ -49,6 +49,7 @@ class HoldView:
     backend: str
     job_id: str
     execution_id: str
+    title: str
     job_title: str | None
     job_kind: str
     parent_pk: int | None
@@ -149,10 +150,12 @@ def children(parent: int) -> Sequence[HoldView]:
     return _views(_holds().filter(parent_id=parent).order_by("pk")[:MOST_CHILDREN])
 
 
-def charged_to_children(parent: int) -> tuple[int, int]:
-    """(number of children, micro-credits charged for all of them that stand)."""
+def sums_of_children(parent: int) -> tuple[int, int, int]:
+    """All children of a hold: (how many there are, what is charged for them and stands, what they keep)."""
+    count = Hold.objects.filter(parent_id=parent).count()
     charged = _standing(UsageReport.objects.filter(hold__parent_id=parent)).aggregate(sum=Sum("amount"))["sum"]
-    return Hold.objects.filter(parent_id=parent).count(), int(charged or 0)
+    kept = OpenHold.objects.filter(parent=parent).aggregate(sum=Sum("remaining"))["sum"]
+    return count, int(charged or 0), int(kept or 0)
 
 
 def of_job(job: Job) -> Sequence[HoldView]:
@@ -210,7 +213,7 @@ def _views(rows: QuerySet[Hold]) -> list[HoldView]:
 
 def _view(row: Any) -> HoldView:
     working = getattr(row, "open", None)
-    job = row.job or {}
+    job, title = row.job or {}, row.metadata.get("title", "")
     return HoldView(
         pk=row.pk,
         id=row.uuid,
@@ -225,6 +228,7 @@ def _view(row: Any) -> HoldView:
         backend=row.source.backend.name,
         job_id=row.job_id,
         execution_id=row.execution_id,
+        title=title if isinstance(title, str) else "",
         job_title=job.get("title"),
         job_kind=job.get("kind", "batch"),
         parent_pk=row.parent_id,

@@ -141,8 +141,8 @@ class TestFamily:
         book(federation)
         found = hold_queries.children(parent.pk)
         assert [(child.pk, child.charged) for child in found] == [(one.pk, GOLDEN), (two.pk, 0)]
-        assert hold_queries.charged_to_children(parent.pk) == (2, GOLDEN)
-        assert hold_queries.charged_to_children(one.pk) == (0, 0)
+        assert hold_queries.sums_of_children(parent.pk) == (2, GOLDEN, micros(20))
+        assert hold_queries.sums_of_children(one.pk) == (0, 0, 0)
         assert the(home, one).parent == parent.id
 
     def test_holds_of_a_job_and_those_that_paid_it_under_another_name(self, federation: Federation, home: int) -> None:
@@ -193,8 +193,14 @@ class TestLimits:
     def test_those_that_count_the_job_with_what_runs(self, federation: Federation, home: int) -> None:
         project = limits.create_project(home, "alps", "Alps")
         limits.create_project(home, "andes", "Andes")
-        for terms in ({}, {"project": project}, {"backend": federation.backend}, {"person": federation.alice.pk}):
-            limits.set_limit(home, micros(50), period="month", **terms)
+        scopes: list[dict[str, Any]] = [
+            {},
+            {"project": project},
+            {"backend": federation.backend},
+            {"person": federation.alice.pk},
+        ]
+        for scope in [*scopes, {"person": federation.alice.pk}]:
+            limits.set_limit(home, micros(50), period="month", **scope)
         limits.set_limit(home, micros(40), period="total", action="notify")
         other = reserve(federation, "h-2", 5, job_id="j-2")
         captures.heartbeat(federation.client, other.id, cpu(2))
