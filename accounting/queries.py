@@ -7,10 +7,35 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.db import connection
-from django.db.models import F, OuterRef, Q, QuerySet, Subquery, Sum
+from django.db.models import (
+    Case,
+    DateTimeField,
+    F,
+    Func,
+    OuterRef,
+    Prefetch,
+    Q,
+    QuerySet,
+    Subquery,
+    Sum,
+    When,
+)
 from django.db.models.functions import Coalesce
 
-from accounting.models import BackEnd, Debt, Entry, Grant, Heartbeat, Job, Notice, Posting, Transaction
+from accounting.models import (
+    BackEnd,
+    Debt,
+    Entry,
+    Grant,
+    Heartbeat,
+    Hold,
+    HoldEvent,
+    Job,
+    Notice,
+    Posting,
+    Transaction,
+    UsageReport,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +203,29 @@ def find_jobs(
     )
     rows = rows.order_by("-reported_at", "-pk").prefetch_related("executions")
     return [row for row in rows if (row.source.source_id, row.job_id) in names]
+
+
+def holds(*, organisations: Collection[int] | None = None, client: int | None = None) -> QuerySet[Hold]:
+    """Holds that any of the organisations pays for, or of any source of the client, with all that a page shows of them.
+
+    `overdue`: past its expiry, and not swept yet.
+    """
+    now = Func(function="accounting_now", output_field=DateTimeField())
+    rows = (
+        Hold.objects.select_related("source", "person", "project", "parent", "open", "wallet")
+        .prefetch_related(
+            Prefetch("events", HoldEvent.objects.order_by("pk")),
+            Prefetch("reports", UsageReport.objects.select_related("transaction__reversed_by").order_by("pk")),
+            Prefetch("children", Hold.objects.order_by("pk")),
+            Prefetch("wallet__grants", Grant.objects.filter(held__gt=0)),
+        )
+        .annotate(overdue=Case(When(open__expires_at__lte=now, then=True), default=False))
+    )
+    if organisations is not None:
+        rows = rows.filter(organisation_id__in=organisations)
+    if client is not None:
+        rows = rows.filter(source__clients=client)
+    return rows
 
 
 def answers(transactions: Collection[int]) -> Mapping[int, str]:

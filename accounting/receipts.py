@@ -13,7 +13,7 @@ from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Annotated, Any, get_type_hints
 from uuid import UUID
 
-from django.db.models import Prefetch
+from django.db.models import Prefetch, Q
 
 from accounting import units
 from accounting.answers import trim
@@ -170,19 +170,28 @@ def of_job(job: int) -> Sequence[Receipt]:
 
 def of_jobs(jobs: Collection[int]) -> Mapping[int, Sequence[Receipt]]:
     """The receipts of each job, in a number of queries that does not depend on how many there are."""
-    reports = list(_reports(jobs))
+    return _of("job_id", jobs)
+
+
+def of_holds(holds: Collection[int]) -> Mapping[int, Sequence[Receipt]]:
+    """The receipts of what was charged under each hold (primary key), oldest first."""
+    return _of("hold_id", holds)
+
+
+def _of(name: str, keys: Collection[int]) -> Mapping[int, Sequence[Receipt]]:
+    reports = list(_reports(Q(**{f"{name}__in": list(keys)})))
     reports.reverse()
     spends = _spends([report.pk for report in reports])
-    found: dict[int, list[Receipt]] = {job: [] for job in jobs}
+    found: dict[int, list[Receipt]] = {key: [] for key in keys}
     for report in reports:
-        found[report.job_id].append(_receipt(report, spends[report.pk]))
+        found[getattr(report, name)].append(_receipt(report, spends[report.pk]))
     return found
 
 
-def _reports(jobs: Collection[int]) -> Iterable[UsageReport]:
+def _reports(which: Q) -> Iterable[UsageReport]:
     postings = Posting.objects.select_related("source_account", "destination_account").order_by("number")
     return (
-        UsageReport.objects.filter(job_id__in=jobs)
+        UsageReport.objects.filter(which)
         .select_related("transaction__reversed_by", "source__backend__provider", "client", "tariff", "job")
         .prefetch_related(
             Prefetch("lines", UsageLine.objects.select_related("rule").order_by("number")),

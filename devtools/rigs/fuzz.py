@@ -33,7 +33,7 @@ import django; django.setup()
 import os
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from accounting import grants, organisations, registry, tariffs, usage
+from accounting import grants, holds, organisations, registry, tariffs, usage
 from accounting.principals import ServicePrincipal
 from accounting.rating import UsageLine
 from accounting.reports import UsageReport
@@ -46,11 +46,14 @@ client = registry.register_client(issuer, "backend-one", "Back end one", ["Terra
 rules = [RuleSpec("CPU", "cpu", "cpu-hour", Decimal("1.5")), RuleSpec("Memory", "memory", "gb-hour", Decimal(1))]
 tariffs.publish("TerraScope/MEP", "Rates", rules, starts_at=datetime.now(UTC) - timedelta(days=4000))
 alice = organisations.ensure_person(issuer, os.environ["FUZZ_PERSON"])
-grants.issue(alice.personal_organisation, 10_000_000, kind="free", label="Free", fund="federation", key="fuzz")
+grants.issue(alice.personal_organisation, 1_000_000_000, kind="free", label="Free", fund="federation", key="fuzz")
 reporter = ServicePrincipal(client, issuer, "backend-one", "", "Back end one")
 line = UsageLine("cpu", Decimal(5099), "cpu-seconds", "5099")
 usage.ingest(reporter, [UsageReport("usage-reports", "TerraScope/MEP", alice.sub, f"j-{n}", (line,), "{}", key=f"k-{n}",
              execution_id=f"e-{n}", state="FINISHED") for n in range(5)], on_reuse="refuse")
+payer = holds.Payer("TerraScope/MEP", alice.sub)
+for n in range(5):
+    holds.reserve(reporter, holds.Request(payer, f"h-{n}", 10_000, f"h-{n}"))
 """
 
 
@@ -65,6 +68,11 @@ class Target:
     without: tuple[str, ...] = ()
 
 
+HOLDS = ("/precheck", "/holds", *(f"/holds/{{hold}}{deed}" for deed in ("", "/receipt", "/heartbeat", "/capture")))
+HOLDS += tuple(f"/holds/{{hold}}/{deed}" for deed in ("extend", "release"))
+
+CURSORS = {"/entries": "FUZZ_ENTRIES_CURSOR", "/jobs": "FUZZ_JOBS_CURSOR", "/holds": "FUZZ_HOLDS_CURSOR"}
+
 #: A key that was used before is answered as the first time whatever else is said, and unknown fields may hold anything.
 LENIENT = ("negative_data_rejection", "positive_data_acceptance")
 
@@ -73,6 +81,7 @@ def targets(url: str, service: str, person: str) -> list[Target]:
     v1, etl = f"{url}/api/v1/openapi.json", f"{url}/docs/openapi.json"
     return [
         Target("v1 as a back end", v1, ("/usage-reports", "/usage-reports/batch", "/jobs"), service),
+        Target("v1 holds as a back end", v1, HOLDS, service),
         Target("v1 as a person", v1, ("/balance", "/entries", "/jobs", "/jobs/{source}/{job_id}"), person),
         Target("ETL as a back end", etl, ("/resources", "/addedvalue", "/validate/auth"), service, LENIENT),
         Target("ETL as a person", etl, ("/user", "/user/permissions"), person),
@@ -146,7 +155,7 @@ def main() -> int:
     print(f"{examples} examples an operation, seed {chosen.seed}", flush=True)
     try:
         with serving(sub) as url:
-            for path, name in (("/entries", "FUZZ_ENTRIES_CURSOR"), ("/jobs", "FUZZ_JOBS_CURSOR")):
+            for path, name in CURSORS.items():
                 os.environ[name] = cursor(url, path, person)
             results = [
                 run(target, examples, chosen.seed, QUICK_PHASES if chosen.quick else ALL_PHASES)

@@ -29,6 +29,7 @@ class Kind:
 _ADVICE = {
     400: "Mend the request as its detail says; the same request will fail again.",
     401: "Get a new access token and send it as Authorization: Bearer <token>.",
+    402: "Reserve less, or let the payer top up or raise the limit; `reason` and `may_spend` say what is missing.",
     403: "The token is good but may not do this; ask the operator of the federation.",
     404: "Check the address; what belongs to others looks as if it were not there.",
     409: "Look at the present state, or wait as long as Retry-After says, and decide again.",

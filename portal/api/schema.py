@@ -24,6 +24,7 @@ from rest_framework import serializers
 _FAULTS = {
     "400": "The request is not valid; the answer names the field.",
     "401": "There is no bearer token, or it is not valid.",
+    "402": "A payment is required first; `reason` says why.",
     "403": "The token is valid but may not do this.",
     "404": "There is no such thing, or it is not yours.",
     "409": "Another request with the same key is still running.",
@@ -91,15 +92,15 @@ class DocumentedSchema(AutoSchema):
     """Adds the errors that any operation can answer, and that a body that is described has to be sent."""
 
     def _get_request_body(self, direction: Any = "request") -> dict[str, Any] | None:
-        # The generator takes bodies that are described as plain JSON Schema for optional ones.
+        # The generator takes bodies that are described as plain JSON Schema for optional ones. Some are.
         body: dict[str, Any] | None = super()._get_request_body(direction)  # type: ignore[no-untyped-call]
-        return body and {**body, "required": True}
+        return body and {**body, "required": not getattr(self.view, "optional_body", False)}
 
     def _get_response_bodies(self, direction: Any = "response") -> dict[str, Any]:
         found: dict[str, Any] = super()._get_response_bodies(direction)
         statuses = [*_ALWAYS]
         if self.method in {"POST", "PUT", "PATCH"}:
-            statuses += _WITH_BODY
+            statuses += [*_WITH_BODY, *getattr(self.view, "documented_post_faults", ())]
         if "{" in self.path:
             statuses.append("404")
         statuses += getattr(self.view, "documented_faults", ())

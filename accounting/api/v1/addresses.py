@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from urllib.parse import quote
+from uuid import UUID
 
 ROOT = "/api/v1"
 
 
 def job(source: str, job_id: str) -> str:
     return f"{ROOT}/jobs/{quote(source)}/{quote(job_id)}"
+
+
+def hold(uuid: UUID) -> str:
+    return f"{ROOT}/holds/{uuid}"
 
 
 def readings(path: str) -> Iterator[tuple[str, str]]:

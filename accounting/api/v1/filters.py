@@ -39,6 +39,19 @@ class EntryFilter(FilterSet):  # type: ignore[misc]  # the library has no types
     to = InstantFilter(field_name="recorded_at", lookup_expr="lt", help_text="Recorded before.")
 
 
+def _open_or_ended(rows: QuerySet[Any], _name: str, value: str) -> QuerySet[Any]:
+    return rows.filter(open__isnull=value == "ended")
+
+
+class HoldFilter(FilterSet):  # type: ignore[misc]  # the library has no types
+    """`state` open: it keeps something; a hold past its expiry does until it is swept, which takes seconds."""
+
+    organisation = WholeFilter(field_name="organisation_id", help_text="That pays; default: all of yours.")
+    source = CharFilter(field_name="source__source_id", max_length=200)
+    job_id = CharFilter(field_name="job_id", max_length=300)
+    state = NamedFilter(["open", "ended"], method=_open_or_ended)
+
+
 class JobFilter(FilterSet):  # type: ignore[misc]  # the library has no types
     """`from` and `to` are `[from, to)` on the instant of the newest report."""
 

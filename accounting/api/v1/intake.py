@@ -96,7 +96,7 @@ def to_report(sent: UsageReport, key: str, raw: str) -> Report:
         source=sent.source,
         user=sent.user,
         job_id=sent.job_id,
-        lines=tuple([_line(index, metric) for index, metric in enumerate(sent.metrics)]),
+        lines=tuple([line(index, metric) for index, metric in enumerate(sent.metrics)]),
         raw=raw,
         key=key,
         organisation=None if sent.organisation is None else user_input.organisation(sent.organisation),
@@ -104,13 +104,13 @@ def to_report(sent: UsageReport, key: str, raw: str) -> Report:
         execution_id=sent.execution_id,
         kind=sent.kind,
         state=STATES[sent.state],
-        started_at=_instant(sent.started_at, "started_at"),
-        finished_at=_instant(sent.finished_at, "finished_at"),
+        started_at=instant(sent.started_at, "started_at"),
+        finished_at=instant(sent.finished_at, "finished_at"),
         user_issuer=sent.user_issuer,
     )
 
 
-def _instant(moment: datetime | None, name: str) -> datetime | None:
+def instant(moment: datetime | None, name: str) -> datetime | None:
     """In UTC: PostgreSQL takes offsets of less than 16 hours only, RFC 3339 those of less than 24."""
     if moment is None or moment.tzinfo is UTC:
         return moment
@@ -143,7 +143,15 @@ def is_identifier(value: str) -> bool:
     return value.isascii() and value.isprintable() and value == " ".join(value.split())
 
 
-def _line(index: int, sent: UsageMetric) -> UsageLine:
+def identifier(value: str | None, field: str) -> str | None:
+    """:raises InvalidInput: it identifies nothing."""
+    if value is not None and not is_identifier(value):
+        detail = "only printable ASCII characters identify something, without spaces around them or two in a row"
+        raise InvalidInput(detail, field=field)
+    return value
+
+
+def line(index: int, sent: UsageMetric) -> UsageLine:
     _check_texts(f"{sent.metric}{sent.unit}", sent, _LINE_IDENTIFIERS, f"metrics.{index}.")
     if sent.metric == SURCHARGE:
         raise InvalidInput("surcharges are added by tariffs, not reported", field=f"metrics.{index}.metric")

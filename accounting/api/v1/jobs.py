@@ -31,7 +31,7 @@ MAX_READINGS = 20
 """A path has that many slashes at most; sources have one or two."""
 
 
-def _seen_by(request: Request) -> tuple[Collection[int] | None, int | None]:
+def seen_by(request: Request) -> tuple[Collection[int] | None, int | None]:
     """Whose jobs the caller sees: (organisations of a person, client of a back end)."""
     caller: object = request.user
     if isinstance(caller, ServicePrincipal):
@@ -50,7 +50,7 @@ class JobsView(ListView):
         return self.page(request)
 
     def get_queryset(self) -> QuerySet[Any]:
-        organisations, client = _seen_by(self.request)
+        organisations, client = seen_by(self.request)
         return queries.jobs(organisations=organisations, client=client)
 
     def document(self, row: Job) -> documents.Job:
@@ -63,12 +63,12 @@ class JobView(APIView):
     @openapi.read_job
     def get(self, request: Request, source: str, job_id: str) -> Response:
         parameters.refuse_unknown(request)
-        organisations, client = _seen_by(request)
+        organisations, client = seen_by(request)
         jobs = _find(f"{source}/{job_id}", organisations, client)
         if not jobs:
             raise NotFound("there is no such job that you may see", field="job_id")
         explained = receipts.of_jobs([job.pk for job in jobs])
-        details = [_detail(job, [_receipt(receipt) for receipt in explained[job.pk]]) for job in jobs]
+        details = [_detail(job, [as_document(receipt) for receipt in explained[job.pk]]) for job in jobs]
         details[0].other_payers = details[1:]
         return Response(details[0], headers=PRIVATE)
 
@@ -105,7 +105,7 @@ def _facts(job: Job) -> dict[str, Any]:
     }
 
 
-def _receipt(receipt: Receipt) -> dict[str, Any]:
+def as_document(receipt: Receipt) -> dict[str, Any]:
     return receipt.as_dict() | {"state": STATES_SHOWN.get(receipt.state)}
 
 

@@ -16,6 +16,8 @@ from accounting.api.v1.balance import PRIVATE
 class ListView(GenericAPIView[Any]):
     """`get_queryset` gives what the caller may see; filters and pages come from the settings."""
 
+    metadata_class = None  # OPTIONS is no operation of ours; DRF's would look for a serializer
+
     def page(self, request: Request) -> Response:
         parameters.refuse_unclear(request)
         rows: QuerySet[Any] = self.filter_queryset(self.get_queryset())

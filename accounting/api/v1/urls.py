@@ -6,12 +6,30 @@ from django.urls import path
 
 from accounting.api.v1.balance import BalanceView
 from accounting.api.v1.entries import EntriesView
+from accounting.api.v1.holds import (
+    CaptureView,
+    ExtendView,
+    HeartbeatView,
+    HoldReceiptView,
+    HoldsView,
+    HoldView,
+    ReleaseView,
+)
 from accounting.api.v1.jobs import JobsView, JobView
+from accounting.api.v1.prechecks import PrecheckView
 from accounting.api.v1.usage_reports import UsageReportBatchView, UsageReportView
 
 urlpatterns = [
     path("usage-reports", UsageReportView.as_view(), name="usage-reports"),
     path("usage-reports/batch", UsageReportBatchView.as_view(), name="usage-report-batch"),
+    path("precheck", PrecheckView.as_view(), name="precheck"),
+    path("holds", HoldsView.as_view(), name="holds"),
+    path("holds/<str:hold>", HoldView.as_view(), name="hold"),
+    path("holds/<str:hold>/receipt", HoldReceiptView.as_view(), name="hold-receipt"),
+    path("holds/<str:hold>/heartbeat", HeartbeatView.as_view(), name="hold-heartbeat"),
+    path("holds/<str:hold>/capture", CaptureView.as_view(), name="hold-capture"),
+    path("holds/<str:hold>/extend", ExtendView.as_view(), name="hold-extend"),
+    path("holds/<str:hold>/release", ReleaseView.as_view(), name="hold-release"),
     path("balance", BalanceView.as_view(), name="balance"),
     path("entries", EntriesView.as_view(), name="entries"),
     path("jobs", JobsView.as_view(), name="jobs"),

@@ -1,0 +1,71 @@
+"""POST /precheck: may these jobs start, and if not, what to tell their users."""
+
+from __future__ import annotations
+
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from accounting import prechecks, refusals
+from accounting.api.permissions import OnlyServices, service_of
+from accounting.api.v1 import hold_documents, hold_intake, hold_openapi, intake, parameters
+from accounting.api.v1.balance import PRIVATE
+from accounting.api.v1.hold_shapes import Prechecks
+from accounting.credits import to_text
+from accounting.prechecks import Advice, Question
+
+RESTRICTED = {
+    "may_not_finish": "The job may start, but it may need more credits than can be spent.",
+    "overdraft": "The job may start on credit that the organisation has not paid for yet.",
+}
+
+
+class PrecheckView(APIView):
+    permission_classes = [OnlyServices]
+
+    @hold_openapi.precheck
+    def post(self, request: Request) -> Response:
+        parameters.refuse_unknown(request)
+        questions = hold_intake.questions(intake.convert(request.data, Prechecks).checks)
+        advice = prechecks.check(service_of(request), questions)
+        for index, one in enumerate(advice):
+            if one.reason in refusals.MISTAKES:
+                error = refusals.error(one.reason)
+                error.field = f"checks.{index}.{error.field}"
+                raise error
+        answers = [_answer(*each) for each in zip(range(len(advice)), questions, advice, strict=True)]
+        return Response(hold_documents.CheckAnswers(answers), headers=PRIVATE)
+
+
+def _answer(index: int, question: Question, advice: Advice) -> hold_documents.CheckAnswer:
+    denied = advice.decision == "deny"
+    text = _text(question, advice) if denied else RESTRICTED.get(advice.reason, "")
+    return hold_documents.CheckAnswer(
+        index=index,
+        decision=advice.decision,
+        reason=advice.reason,
+        text=text,
+        organisation=advice.organisation,
+        may_spend=to_text(advice.may_spend),
+        spendable={name: to_text(free) for name, free in advice.per_plan.items()},
+        plan=advice.plan,
+        fail_open=to_text(advice.fail_open),
+        top_up=refusals.top_up_url(),
+        as_of=advice.as_of,
+        openeo_error=_openeo_error(advice.reason, text) if denied else None,
+    )
+
+
+def _text(question: Question, advice: Advice) -> str:
+    return refusals.text(
+        advice.reason,
+        wanted=question.need.likely if question.need else None,
+        may_spend=advice.may_spend,
+        organisation=question.payer.organisation,
+        plan=advice.unknown_plan,
+    )
+
+
+def _openeo_error(reason: str, text: str) -> hold_documents.OpenEOError:
+    error = refusals.REFUSALS[reason].openeo_error
+    return hold_documents.OpenEOError(error.status, error.code, text, refusals.top_up_url())
