@@ -20,6 +20,8 @@ from accounting.rating import UsageLine
 from accounting.reports import CAPTURES, UsageReport
 from accounting.usage import Outcome
 
+MOST_TITLE = 200
+
 
 @dataclass(frozen=True, slots=True)
 class Running:
@@ -186,6 +188,7 @@ def _report(  # noqa: PLR0913
         user=hold.person.sub,
         user_issuer=hold.person.issuer,
         job_id=hold.job_id,
+        job_title=_title(hold.metadata),
         lines=tuple(lines),
         raw=raw,
         key=key,
@@ -197,3 +200,9 @@ def _report(  # noqa: PLR0913
         hold=hold.pk,
         final=final,
     )
+
+
+def _title(metadata: Any) -> str | None:
+    """What the back end called the job when it reserved for it; a report of the job may say it better."""
+    title = metadata.get("title")
+    return title[:MOST_TITLE] if isinstance(title, str) else None

@@ -22,7 +22,7 @@ class EventView:
 
     `kind` is opened or one of `HoldEvent.Kind`. Of a capture, `transaction`, `source` and `job_id` name the charge and
     `taken_back` why it stands no more; `superseded` when a later one replaced it (H8). `other` is the child that was
-    lent to or gave back.
+    lent to or gave back, `other_job` its job.
     """
 
     pk: int | None
@@ -38,6 +38,7 @@ class EventView:
     job_id: str
     taken_back: str
     other: UUID | None
+    other_job: str
 
 
 def events(holds: Sequence[HoldView], most: int, before: int | None = None) -> Mapping[int, Sequence[EventView]]:
@@ -48,10 +49,12 @@ def events(holds: Sequence[HoldView], most: int, before: int | None = None) -> M
     rows = HoldEvent.objects.filter(hold_id__in=[hold.pk for hold in holds])
     if before is not None:
         rows = rows.filter(pk__lt=before)
+    child = Hold.objects.filter(pk=OuterRef("other"))
     rows = rows.annotate(
         change=Window(Sum("amount"), partition_by="hold_id", order_by="pk"),
         place=Window(RowNumber(), partition_by="hold_id", order_by=F("pk").desc()),
-        other_uuid=Subquery(Hold.objects.filter(pk=OuterRef("other")).values("uuid")),
+        other_uuid=Subquery(child.values("uuid")),
+        other_job=Coalesce(Subquery(child.values("job_id")), Value("")),
         charged_source=F("transaction__report__job__source__source_id"),
         charged_job=F("transaction__report__job__job_id"),
         taken_back=Coalesce(F("transaction__reversed_by__reason"), Value("")),
@@ -82,6 +85,7 @@ def _event(row: HoldEvent, hold: HoldView) -> EventView:
         job_id=said["charged_job"] or "",
         taken_back=said["taken_back"],
         other=said["other_uuid"],
+        other_job=said["other_job"],
     )
 
 
@@ -100,4 +104,5 @@ def _opening(hold: HoldView) -> EventView:
         job_id="",
         taken_back="",
         other=None,
+        other_job="",
     )

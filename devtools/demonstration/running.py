@@ -46,22 +46,16 @@ class Jobs:
     def acts(self) -> Iterator[Act]:
         """What happened, in no order."""
         yield Act(self._ago(hours=58), self._set_limit)
-        yield self._reserve(
-            52, TERRASCOPE, "jonas", "j-sentinel1-stack", "Backscatter mosaic, Småland", 35, lifetime=24
-        )
+        yield self._reserve(52, TERRASCOPE, "jonas", "j-sentinel1-stack", "Backscatter mosaic", 35, lifetime=24)
         yield Act(self._ago(hours=27), lambda _stage: _expire())
         yield self._reserve(9.5, TERRASCOPE, "ines", "j-flood-zeeland", "Flood extent, Zeeland", 30)
         yield self._capture(8.2, TERRASCOPE, "j-flood-zeeland", 9, 8)
         yield Act(self._ago(hours=6.1), self._report_flood)
-        yield self._reserve(
-            5.2, TERRASCOPE, "ines", "j-loss-brittany", "Tree cover loss alerts, Brittany", 120, budget=120
-        )
+        yield self._reserve(5.2, TERRASCOPE, "ines", "j-loss-brittany", "Tree cover loss, Brittany", 120, budget=120)
         yield self._reserve(4.1, CDSE, "jonas", "j-burnt-thessaly", "Burnt area, Thessaly", 180, project=PROJECT)
         yield self._capture(2.6, CDSE, "j-burnt-thessaly", 24, 16)
         yield self._reserve(3.3, TERRASCOPE, "ines", "agg-leaf-area", "Leaf area, Iberia", 400, budget=400)
-        yield self._reserve(
-            3.2, TERRASCOPE, "ines", "j-leaf-west", "Leaf area index, west", 120, parent="agg-leaf-area"
-        )
+        yield self._reserve(3.2, TERRASCOPE, "ines", "j-leaf-west", "Leaf area, west", 120, parent="agg-leaf-area")
         yield self._reserve(3.1, EODC, "ines", "j-leaf-east", "Leaf area, east", 150, parent="agg-leaf-area")
         yield self._beat(0.9, EODC, "j-leaf-east", 60, 30)
         yield self._beat(0.6, CDSE, "j-burnt-thessaly", 38, 22)

@@ -104,11 +104,10 @@ def _expiry(grant: GrantRow) -> datetime:
 
 
 def _running(user: User, organisation: int, now: datetime) -> Running | None:
-    holds = hold_queries.running(organisation, RUNNING_JOBS)
-    if not holds:
+    count = hold_queries.count_running(organisation)
+    if not count:
         return None
-    count = len(holds) if len(holds) < RUNNING_JOBS else hold_queries.count_running(organisation)
-    return Running(count, rows_of(holds, user, now, family=True))
+    return Running(count, rows_of(hold_queries.running(organisation, RUNNING_JOBS), user, now, family=True))
 
 
 def _month(organisation: int, now: datetime) -> Month:

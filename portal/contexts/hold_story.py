@@ -120,4 +120,4 @@ def _link(event: EventView, hold: HoldView) -> tuple[str, str]:
     if event.kind == "captured" and event.job_id:
         path = charge_path(event.source, event.job_id, hold.organisation, event.transaction)
         return path, "The charge"
-    return (hold_path(event.other), "The part") if event.other else ("", "")
+    return (hold_path(event.other), event.other_job) if event.other else ("", "")

@@ -186,7 +186,7 @@ class TestEvents:
         parent = reserve(federation, "p", 20)
         child = reserve(federation, "c", 5, parent=parent.id)
         told = hold_events.events([the(home, parent)], 5)[parent.pk]
-        assert (told[0].kind, told[0].other, told[0].amount) == ("lent", child.id, -micros(5))
+        assert (told[0].kind, told[0].other, told[0].other_job) == ("lent", child.id, "j-1")
 
 
 class TestLimits:
