@@ -22,6 +22,16 @@ def render(booking: Booking) -> str:
     return msgspec.json.encode(answer).decode()
 
 
+def preview(booking: Booking) -> str:
+    """The same members for a report that is not booked: no id, no time, and marked."""
+    return msgspec.json.encode(_render_v1(booking) | {"id": None, "booked_at": None, "dry_run": True}).decode()
+
+
+def mark_dry_run(answer: str) -> str:
+    """A stored answer that is shown and not given: the report was booked before."""
+    return msgspec.json.encode(msgspec.json.decode(answer) | {"dry_run": True}).decode()
+
+
 def _render_etl(booking: Booking) -> list[dict[str, Any]]:
     """An array with an object per metric, `cost` a JSON number, because the clients sum them up (contract 1.3)."""
     report = booking.report

@@ -12,13 +12,13 @@ from django.db import connection
 
 from accounting import ledger
 from accounting.answers import trim
-from accounting.models import Account, BackEnd
+from accounting.models import Account
+from accounting.pricing import WAIVE
 from accounting.principals import ServicePrincipal
 from accounting.rating import RatedLine
 from accounting.reports import Booking, UsageReport
 from accounting.resolution import Resolved
 
-WAIVE = BackEnd.Excess.WAIVE.value
 NOT_OPEN, CHANGED = "LR002", "LR003"
 """SQLSTATEs of `usage_book`: a capture came after its hold; a hold changed between rating and booking."""
 
@@ -132,7 +132,7 @@ def _postings(
             payee = payees[line.beneficiary]
             owed[payee] = owed.get(payee, 0) + line.amount
             if line.fee and payee != payer.platform_account:
-                fees[payee] = fees.get(payee, 0) + _fee(line)
+                fees[payee] = fees.get(payee, 0) + fee_of(line)
     number = {payee: n for n, payee in enumerate(owed, start=1)}
     postings = [_posting(number[payee], payer.wallet, payee, amount, "usage") for payee, amount in owed.items()]
     for payee, amount in fees.items():
@@ -145,7 +145,7 @@ def _posting(n: int, source: int | None, destination: int | None, amount: int, p
     return {"n": n, "source": source, "destination": destination, "amount": amount, "purpose": purpose}
 
 
-def _fee(line: RatedLine) -> int:
+def fee_of(line: RatedLine) -> int:
     """The platform's part of a line in micro-credits, half-even like the line itself; the payee keeps the rest."""
     return int((line.fee * line.amount).quantize(Decimal(1), rounding=ROUND_HALF_EVEN))
 

@@ -130,16 +130,25 @@ def heartbeat(
 
     `lines` are rated with the tariff in force now, as the job's report will be.
 
-    :raises NotFound, HoldNotOpen, Unbookable: as `holds.beat` and `usage.price`.
+    :raises NotFound, HoldNotOpen, Unbookable: as `holds.beat` and a report.
     """
     row = find(client, hold)
-    used = usage.price(client, _report(row, lines, raw="")).amount if lines else None
+    used = _price(client, _report(row, lines, raw="")) if lines else None
     said = [{"metric": line.metric, "quantity": line.reported, "unit": line.unit} for line in lines] or None
     holds.beat(client, hold, used=used, usage=said, lifetime=lifetime)
     found = running(row.wallet_id, row.pk)
     if not found:  # it expired between the two statements
         raise NotFound("the hold has just expired", field="id")
     return found[0]
+
+
+def _price(client: ServicePrincipal, report: UsageReport) -> int:
+    """Micro-credits that the report would cost now. :raises Unbookable: it could not be booked."""
+    (outcome,) = usage.quote(client, [report])
+    if outcome.error:
+        raise outcome.error
+    assert outcome.booking is not None  # without a key nothing is a repetition
+    return outcome.booking.amount
 
 
 def capture(  # noqa: PLR0913  what a report says of itself

@@ -110,6 +110,10 @@ class PaymentRequired(DomainError):
     code, status, title = "PaymentRequired", 402, "A payment is required first"
 
 
+class BudgetInvalid(DomainError):
+    code, status, title = "BudgetInvalid", 400, "The budget is too low"
+
+
 class BillingPlanInvalid(DomainError):
     code, status, title = "BillingPlanInvalid", 400, "The billing plan is invalid"
 
@@ -146,6 +150,12 @@ class TariffInvalid(DomainError):
 
 class GrantInvalid(DomainError):
     code, status, title = "grant_invalid", 422, "The grant cannot be issued"
+
+
+class CallbackInvalid(DomainError):
+    """A callback that cannot be registered: its address is not one that may be called."""
+
+    code, status, title = "callback_invalid", 422, "The callback cannot be registered"
 
 
 class LedgerRefused(DomainError):

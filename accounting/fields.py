@@ -24,3 +24,10 @@ class QuantityField(models.DecimalField):  # type: ignore[type-arg]  # generic f
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         kwargs["max_digits"], kwargs["decimal_places"] = 30, 12
         super().__init__(*args, **kwargs)
+
+
+class DatabaseNow(models.Func):
+    """The money clock (L7), as the default of a column or in a query."""
+
+    function = "accounting_now"
+    output_field = models.DateTimeField()

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import msgspec
+from django.core import validators
 from django.db import connection, transaction
 from django.db.models.functions import Now
 
@@ -36,6 +37,19 @@ def create_project(organisation: int, slug: str, name: str) -> int:
     ledger.wallet(organisation)
     project, _ = Project.objects.update_or_create(organisation_id=organisation, slug=slug, defaults={"name": name})
     return project.pk
+
+
+def ensure_project(organisation: int, slug: str) -> int:
+    """The project with that slug, made under the same name if there is none.
+
+    :raises LimitInvalid: no slug. :raises NotFound: no such organisation.
+    """
+    found = Project.objects.filter(organisation_id=organisation, slug=slug).values_list("pk", flat=True).first()
+    if found is not None:
+        return found
+    if not validators.slug_re.fullmatch(slug) or len(slug) > 50:
+        raise LimitInvalid("a slug is made of letters, digits, hyphens and underscores, at most 50", field="project")
+    return create_project(organisation, slug, slug)
 
 
 def set_limit(

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from django.db import IntegrityError, connection, transaction
+from django.db.models.functions import Now
 
 from accounting.errors import MembershipInvalid, NotFound
 from accounting.models import Account, Member, Organisation, Person
@@ -126,6 +128,19 @@ def switch_organisation(person: int, organisation: int) -> None:
     if not Member.objects.filter(person_id=person, organisation_id=organisation).exists():
         raise NotFound(f"there is no organisation {organisation} of which you are a member", field="organisation")
     Person.objects.filter(pk=person).update(current_organisation=organisation)
+
+
+def accepted_terms(person: int) -> tuple[str, datetime | None]:
+    """The version of the terms of use that the person accepted last, and when; ("", None) when none."""
+    version, at = Person.objects.values_list("terms_version", "terms_accepted_at").get(pk=person)
+    return version, at
+
+
+def accept_terms(person: int, version: str) -> None:
+    """Idempotent: a version accepted again keeps its first instant, which is the database's (L7)."""
+    Person.objects.filter(pk=person).exclude(terms_version=version).update(
+        terms_version=version, terms_accepted_at=Now()
+    )
 
 
 def set_plan(person: int, plan: str) -> None:

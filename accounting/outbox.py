@@ -10,7 +10,8 @@ from django.db import transaction
 from django.db.models import F
 from django.db.models.functions import Now
 
-from accounting import captures
+from accounting import callbacks, captures
+from accounting.credits import to_text
 from accounting.models import Member, Notice, OutboxEvent, UsageReport
 
 log = structlog.get_logger(__name__)
@@ -78,7 +79,13 @@ def _tell_limit(event: OutboxEvent) -> None:
 
 def _tell_expired(event: OutboxEvent) -> None:
     """The owner and the back end of a job that has outlived its hold, or was forgotten (H7)."""
-    _tell(event.payload["person"], "hold_expired", f"hold {event.payload['uuid']}", event.payload)
+    payload = event.payload
+    cause = f"hold {payload['uuid']}"
+    facts = {"hold": payload["uuid"], "source": payload["source"], "job": payload["job"]}
+    facts |= {name: payload[name] for name in ("organisation", "expired_at", "beat_at")}
+    facts |= {name: to_text(payload[name]) for name in ("kept", "captured")}
+    callbacks.send(payload["client"], "hold.expired", facts, cause)
+    _tell(payload["person"], "hold_expired", cause, payload)
 
 
 def _judge(event: OutboxEvent) -> None:
@@ -96,7 +103,9 @@ def _judge(event: OutboxEvent) -> None:
             "detail": job.verdict.detail,
             "organisation": job.organisation,
         }
-        _tell(job.person, f"job_{decision}", f"hold {job.id} event {event.pk}", facts)
+        cause = f"hold {job.id} event {event.pk}"
+        callbacks.send(job.client, f"job.{decision}", facts, cause)
+        _tell(job.person, f"job_{decision}", cause, facts)
 
 
 def _answerable(organisation: int) -> Iterable[int]:

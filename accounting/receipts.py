@@ -18,7 +18,7 @@ from django.db.models import Prefetch, Q
 from accounting import units
 from accounting.answers import trim
 from accounting.credits import to_text
-from accounting.models import Posting, Spend, UsageLine, UsageReport
+from accounting.models import Posting, RatingRule, Source, Spend, Tariff, UsageLine, UsageReport
 
 ROUNDING = "half-even to 0.000001 credit, once a line"
 LIMIT = 1_000
@@ -83,7 +83,7 @@ class Repayment:
 
 
 @dataclass(frozen=True, slots=True)
-class LineView:
+class ChargeView:
     """One metric. `reported` * `numerator` / `denominator` = the exact `quantity`, here with at most 12 decimals."""
 
     number: int
@@ -102,6 +102,12 @@ class LineView:
     amount: Micros
     payee: Payee
     platform_fee: Micros
+
+
+@dataclass(frozen=True, slots=True)
+class LineView(ChargeView):
+    """A line that was booked, and who paid it."""
+
     posting: int | None
     grants: Sequence[GrantUse]
     uncovered: Micros
@@ -159,8 +165,8 @@ class Receipt:
 
     def as_dict(self) -> dict[str, Any]:
         """Ready for JSON: credits, prices and quantities as decimal texts."""
-        plain: dict[str, Any] = _plain(self)
-        return plain
+        document: dict[str, Any] = plain(self)
+        return document
 
 
 def of_job(job: int) -> Sequence[Receipt]:
@@ -233,7 +239,7 @@ def _receipt(report: UsageReport, spends: Sequence[Spend]) -> Receipt:
         rated_at=report.finished_at or booked.occurred_at,
         booked_at=booked.recorded_at,
         facts={name: value for name, value in report.facts.items() if name != "metrics"},
-        tariff=_tariff(report),
+        tariff=tariff_of(report.tariff),
         lines=tuple(
             _line(line, report, by_line[line.number], reversal.pk if reversal else None) for line in report.lines.all()
         ),
@@ -243,15 +249,14 @@ def _receipt(report: UsageReport, spends: Sequence[Spend]) -> Receipt:
     )
 
 
-def _tariff(report: UsageReport) -> TariffView | None:
-    tariff = report.tariff
+def tariff_of(tariff: Tariff | None) -> TariffView | None:
     return TariffView(tariff.pk, tariff.name, tariff.version, tariff.starts_at, tariff.ends_at) if tariff else None
 
 
 def _line(line: UsageLine, report: UsageReport, spends: Sequence[Spend], given_back: int | None) -> LineView:
     """:param given_back: the reversal of the report; its spends take back those of the booking."""
     unit = units.UNITS[line.unit]
-    payee = _payee(line.rule.beneficiary if line.rule else "provider", report)
+    payee = payee_of(line.rule.beneficiary if line.rule else "provider", report.source)
     booked = [spend for spend in spends if spend.cause_id == report.pk]
     later = [spend for spend in spends if spend.cause_id not in (report.pk, given_back)]
     return LineView(
@@ -265,7 +270,7 @@ def _line(line: UsageLine, report: UsageReport, spends: Sequence[Spend], given_b
         denominator=unit.denominator,
         quantity=line.canonical_quantity,
         canonical_unit=line.canonical_unit,
-        rule=_rule(line),
+        rule=rule_of(line.rule),
         formula=line.formula,
         rounding=ROUNDING,
         amount=line.amount,
@@ -289,15 +294,14 @@ def _grant(spend: Spend) -> tuple[int, str, str, str]:
     return grant.pk, grant.kind, grant.label, grant.fund
 
 
-def _rule(line: UsageLine) -> RuleView | None:
-    rule = line.rule
+def rule_of(rule: RatingRule | None) -> RuleView | None:
     return RuleView(rule.pk, rule.name, rule.model, rule.price, rule.terms) if rule else None
 
 
-def _payee(beneficiary: str, report: UsageReport) -> Payee:
+def payee_of(beneficiary: str, source: Source) -> Payee:
     kind, _, name = beneficiary.partition(":")
     if kind == "provider":
-        return Payee(kind, report.source.backend.provider.name)
+        return Payee(kind, source.backend.provider.name)
     return Payee(kind, name or "openEO credits")
 
 
@@ -317,13 +321,14 @@ def _posting(posting: Posting) -> PostingView:
     )
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """A view as JSON has it: credits, prices and quantities as decimal texts, times in UTC."""
     if is_dataclass(value):
         hints = get_type_hints(type(value), include_extras=True)
         named = {field.name: getattr(value, field.name) for field in fields(value)}
-        return {name: to_text(inner) if hints[name] == Micros else _plain(inner) for name, inner in named.items()}
+        return {name: to_text(inner) if hints[name] == Micros else plain(inner) for name, inner in named.items()}
     if isinstance(value, tuple | list):
-        return [_plain(inner) for inner in value]
+        return [plain(inner) for inner in value]
     if isinstance(value, Decimal):
         return trim(value)
     if isinstance(value, datetime):

@@ -116,6 +116,7 @@ def error(reason: str, *, wanted: int | None = None, may_spend: int | None = Non
     extra: dict[str, Any] = {"reason": reason}
     if may_spend is not None:
         extra |= {"may_spend": to_text(may_spend), "top_up": top_up_url()}
+        extra["links"] = [{"rel": "payment", "href": top_up_url(), "title": "Top up"}]
     if facts.get("per_plan") is not None:
         extra["plans"] = {name: to_text(int(free)) for name, free in facts["per_plan"].items()}
     return refusal.error(text(reason, wanted=wanted, may_spend=may_spend, **facts), field=refusal.field, **extra)
@@ -123,4 +124,5 @@ def error(reason: str, *, wanted: int | None = None, may_spend: int | None = Non
 
 def top_up_url() -> str:
     """Where people recharge their account; openEO's link with the relation `payment`."""
-    return f"{settings.PUBLIC_URL}/billing/"
+    url: str = settings.TOP_UP_URL
+    return url

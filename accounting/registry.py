@@ -37,10 +37,10 @@ def register_provider(slug: str, name: str) -> int:
     return provider.pk
 
 
-def register_backend(slug: str, name: str, provider: int, url: str = "") -> int:
-    """Idempotent by slug."""
+def register_backend(slug: str, name: str, provider: int, url: str = "", excess: str = "charge") -> int:
+    """Idempotent by slug. `excess` says who bears what a job costs beyond its hold: charge or waive (H9)."""
     backend, _ = BackEnd.objects.update_or_create(
-        slug=slug, defaults={"name": name, "provider_id": provider, "url": url}
+        slug=slug, defaults={"name": name, "provider_id": provider, "url": url, "excess": excess}
     )
     return backend.pk
 

@@ -79,11 +79,14 @@ class UsageReport:
 
 @dataclass(frozen=True, slots=True)
 class Booking:
-    """A report with its price and its payer; `organisation_refused` when the asked one does not know the user."""
+    """A report with its price and its payer; `organisation_refused` when the asked one does not know the user.
+
+    `organisation` is None only in a quote for somebody who has none yet.
+    """
 
     report_id: UUID
     report: UsageReport
-    organisation: int
+    organisation: int | None
     organisation_refused: bool
     tariff: int | None
     lines: Sequence[RatedLine]

@@ -23,6 +23,8 @@ class Resolved(NamedTuple):
     when the source is unknown, or the report names an issuer that is neither accepted here nor the source's. `hold` is
     the one that the report belongs to, which decided who pays; `hold_keeps` what an open one can still pay in
     micro-credits, and `excess` who bears what goes beyond (H9).
+    when the source is unknown, or the report names an issuer that is neither accepted here nor the source's. A person
+    who is not known yet has neither plan nor organisation nor wallet.
     """
 
     i: int
@@ -35,7 +37,7 @@ class Resolved(NamedTuple):
     issuer: str | None
     person: int | None
     plan: str
-    organisation: int
+    organisation: int | None
     organisation_class: str
     refused: bool
     wallet: int
@@ -59,8 +61,8 @@ class Resolved(NamedTuple):
         }
 
 
-def resolve(client: ServicePrincipal, reports: Sequence[UsageReport]) -> list[Resolved]:
-    """One row a report, in order; reads only."""
+def resolve(client: ServicePrincipal | None, reports: Sequence[UsageReport]) -> list[Resolved]:
+    """One row a report, in order; reads only. Without a client a person asks, who may know the price of any source."""
     accepted = {normalise_issuer(one["issuer"]) for one in settings.TOKEN_ISSUERS}
     questions = [
         {
@@ -84,6 +86,7 @@ def resolve(client: ServicePrincipal, reports: Sequence[UsageReport]) -> list[Re
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT * FROM usage_resolve(%s, %s::jsonb) ORDER BY i",
-            [client.client, msgspec.json.encode(questions).decode()],
+            [client.client if client else None, msgspec.json.encode(questions).decode()],
         )
-        return [Resolved(*row) for row in cursor.fetchall()]
+        rows = [Resolved(*row) for row in cursor.fetchall()]
+    return rows if client else [row._replace(allowed=True) for row in rows]

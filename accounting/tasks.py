@@ -11,7 +11,8 @@ from django.core.management import call_command
 from django.db import connection
 from django.utils import timezone
 
-from accounting import grants, outbox
+from accounting import grants, holds, outbox
+from accounting.callbacks import delivery
 from accounting.models import Heartbeat
 
 log = structlog.get_logger(__name__)
@@ -32,6 +33,12 @@ def deliver_outbox(limit: int = 500) -> int:
     return outbox.deliver(limit)
 
 
+@shared_task(name="accounting.tasks.deliver_callbacks", ignore_result=True)
+def deliver_callbacks() -> int:
+    """Sends the messages to back ends that are due; run every few seconds, safe to run twice at once."""
+    return delivery.deliver()
+
+
 @shared_task(name="accounting.tasks.expire_grants", ignore_result=True)
 def expire_grants() -> int:
     """Empties every grant past its expiry, in batches, each its own database transaction."""
@@ -40,6 +47,17 @@ def expire_grants() -> int:
         total += emptied
     if total:
         log.info("grants_expired", count=total)
+    return total
+
+
+@shared_task(name="accounting.tasks.expire_holds", ignore_result=True)
+def expire_holds() -> int:
+    """Ends every hold past its expiry, in batches, each its own database transaction; run every few seconds."""
+    total = 0
+    while ended := holds.expire_due(500):
+        total += ended
+    if total:
+        log.info("holds_expired", count=total)
     return total
 
 

@@ -6,61 +6,40 @@ Between them only pure functions run, so no lock is ever held while Python works
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
-from decimal import Decimal
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Literal
-from uuid import uuid4
 
 import msgspec
-from django.db import DatabaseError, transaction
+from django.db import DatabaseError, connection, transaction
 
-from accounting import answers, booking, organisations, quarantine, tariffs, units
-from accounting.credits import MICROS
-from accounting.errors import (
-    DomainError,
-    DuplicateExecution,
-    HoldNotOpen,
-    IdempotencyKeyReused,
-    IssuerUnknown,
-    QuantityImpossible,
-    SourceNotAllowed,
-    SourceUnknown,
-    TariffMissing,
-    TimesImpossible,
-    Unbookable,
-    UnitUnknown,
-)
+from accounting import answers, booking, organisations, pricing, quarantine
+from accounting.errors import DomainError, HoldNotOpen, IdempotencyKeyReused, Unbookable
 from accounting.principals import ServicePrincipal
-from accounting.rating import RatedLine, UsageLine, cap, rate
+from accounting.rating import RatedLine, UsageLine
 from accounting.reports import USAGE_REPORTS, Booking, UsageReport
 from accounting.resolution import Resolved, resolve
 
-__all__ = ["Booking", "Outcome", "RatedLine", "UsageLine", "UsageReport", "ingest", "replay"]
+__all__ = ["Booking", "Outcome", "RatedLine", "UsageLine", "UsageReport", "ingest", "quote", "replay"]
 
-EARLIEST = datetime(2015, 1, 1, tzinfo=UTC)
-"""No openEO job ran before; catches seconds sent as milliseconds."""
-CLOCK_SKEW = timedelta(minutes=15)
-LONGEST = timedelta(days=400)
-HUGE = Decimal(10) ** 17
 LONGEST_OWN_KEY = 270
 """Of the 300 characters that a key may have, so that a number can follow."""
-DEAREST = 9_000_000 * MICROS
-"""The most that a report may cost: a million such reports of one payer still fit a wallet, so none overflows it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of one report. `answer` is the stored answer of a booked or replayed one, else empty."""
+    """What became of one report, or would (`quote`). `answer` is the stored answer of a booked or replayed one, else
+    empty."""
 
     status: Literal["booked", "replayed", "quarantined", "refused"]
     answer: str = ""
     error: DomainError | None = None
     booking: Booking | None = None
     transaction: int | None = None
+    facts: Mapping[str, str] = field(default_factory=dict)
+    """Of a quote: what the rules could look at."""
 
 
 def ingest(
@@ -99,10 +78,28 @@ def _ingest(client: ServicePrincipal, reports: Sequence[UsageReport], on_reuse: 
         if newcomers:
             organisations.ensure_people(newcomers)
             resolved = resolve(client, reports)
-        intake = _Intake(client, on_reuse, keep)
+        intake = _Intake(on_reuse, answers.render)
         for i, (report, row) in enumerate(zip(reports, resolved, strict=True)):
             intake.take(i, report, row)
-        intake.write()
+        intake.write(client, keep)
+    return [intake.outcomes[i] for i in range(len(reports))]
+
+
+def quote(client: ServicePrincipal | None, reports: Sequence[UsageReport], *, ahead: bool = False) -> list[Outcome]:
+    """What `ingest` would make of the reports at this moment, in order; nothing is written, not even a person (Q1).
+
+    The database holds to that: the transaction is read-only. Somebody unknown is priced like the newcomer that a report
+    would make of them. A key is looked up, never used. Each answer is marked as that of a dry run.
+
+    :param client: whose sources may be asked about; None: a person asks, about any source.
+    :param ahead: the work may finish in the future.
+    """
+    intake = _Intake("refuse", answers.preview, ahead)
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SET TRANSACTION READ ONLY")
+        for i, (report, row) in enumerate(zip(reports, resolve(client, reports), strict=True)):
+            intake.take(i, report, pricing.as_newcomer(row, report) if row.person is None else row)
+    intake.foresee()
     return [intake.outcomes[i] for i in range(len(reports))]
 
 
@@ -115,55 +112,73 @@ def _newcomers(reports: Sequence[UsageReport], resolved: Sequence[Resolved]) -> 
 
 
 class _Intake:
-    """The reports of one call on their way to the books: first all are priced, then all is written."""
+    """The reports of one call on their way to the books: first all are priced, then all is written, or nothing."""
 
-    def __init__(self, client: ServicePrincipal, on_reuse: str, keep: bool) -> None:
-        self.client = client
+    def __init__(self, on_reuse: str, render: Callable[[Booking], str], ahead: bool = False) -> None:
         self.on_reuse = on_reuse
-        self.keep = keep
+        self.render = render
+        self.ahead = ahead
         self.outcomes: dict[int, Outcome] = {}
-        self.executions: dict[tuple[int | None, int | None, str, str], str | None] = {}
+        self.executions: dict[tuple[int | None, str | None, str, str, str], str | int] = {}
         self.ready: list[tuple[int, Booking, Resolved, str]] = []
-        self.kept: list[tuple[UsageReport, Callable[[], None]]] = []
+        self.kept: list[tuple[UsageReport, Callable[[int], None]]] = []
 
     def take(self, i: int, report: UsageReport, row: Resolved) -> None:
         if row.done is not None:
             self.outcomes[i] = self._repeat(report, row, row.done)
             return
         try:
-            booked = _price(report, row)
-            self._refuse_twin(report, row)
-            self.ready.append((i, booked, row, answers.render(booked)))
+            booked = pricing.price(report, row, ahead=self.ahead)
+            self._refuse_twin(i, report, row)
+            self.ready.append((i, booked, row, self.render(booked)))
         except Unbookable as error:
             self.outcomes[i] = Outcome("quarantined", error=error)
-            self.kept.append((report, partial(quarantine.keep, self.client.client, report, error)))
+            self.kept.append((report, partial(quarantine.keep, report=report, error=error)))
         except DomainError as error:
             self.outcomes[i] = Outcome("refused", error=error)
 
-    def _refuse_twin(self, report: UsageReport, row: Resolved) -> None:
+    def _refuse_twin(self, i: int, report: UsageReport, row: Resolved) -> None:
         """:raises DuplicateExecution: this very call brings the execution under another key too."""
         if report.endpoint == USAGE_REPORTS and report.execution_id and report.lines:
-            execution = (row.source, row.person, report.execution_id, report.metrics)
-            if self.executions.setdefault(execution, report.key) != report.key:
-                raise _duplicate()
+            execution = (row.source, row.issuer, report.user, report.execution_id, report.metrics)
+            # Reports without a key, which only dry runs bring, would have got one each.
+            key = i if report.key is None else report.key
+            if self.executions.setdefault(execution, key) != key:
+                raise pricing.duplicate()
 
-    def write(self) -> None:
+    def write(self, client: ServicePrincipal, keep: bool) -> None:
         """One statement for all bookings; only what is quarantined besides needs a transaction around it.
 
         A wallet's lock then lasts as long as that statement and never while Python is busy elsewhere.
         """
-        with transaction.atomic(savepoint=False) if self.kept and self.keep else nullcontext():
+        with transaction.atomic(savepoint=False) if self.kept and keep else nullcontext():
             if self.ready:
-                self._book()
-            if self.keep:
+                self._book(client)
+            if keep:
                 # in one order everywhere, so that two batches with the same keys do not wait for each other
-                for _, keep in sorted(self.kept, key=lambda kept: (kept[0].source, kept[0].service, kept[0].key or "")):
-                    keep()
+                for _, put in sorted(self.kept, key=lambda kept: (kept[0].source, kept[0].service, kept[0].key or "")):
+                    put(client.client)
 
-    def _book(self) -> None:
+    def foresee(self) -> None:
+        """What `write` would do: of two reports with one key the second finds the answer of the first."""
+        first: dict[tuple[int | None, str, str | None], tuple[str, str]] = {}
+        for i, booked, row, answer in self.ready:
+            report, scope = booked.report, (row.source, booked.report.service, booked.report.key)
+            if report.key is None or scope not in first:
+                first[scope] = report.fingerprint, answer
+                self.outcomes[i] = Outcome("booked", answer, booking=booked, facts=row.facts(report))
+            elif first[scope][0] == report.fingerprint:
+                self.outcomes[i] = Outcome("replayed", first[scope][1])
+            else:
+                self.outcomes[i] = Outcome("refused", error=_reused(report, first[scope][1]))
+        for i, outcome in self.outcomes.items():
+            if outcome.status == "replayed":
+                self.outcomes[i] = replace(outcome, answer=answers.mark_dry_run(outcome.answer))
+
+    def _book(self, client: ServicePrincipal) -> None:
         held = any(row.hold is not None for _, _, row, _ in self.ready)
         with transaction.atomic() if held else nullcontext():  # a refusal undoes what was prepared, and nothing else
-            made = booking.book(self.client, [(booked, row, answer) for _, booked, row, answer in self.ready])
+            made = booking.book(client, [(booked, row, answer) for _, booked, row, answer in self.ready])
         late: list[tuple[int, UsageReport]] = []
         for (i, booked, _, answer), pk in zip(self.ready, made, strict=True):
             if pk is None:
@@ -171,7 +186,7 @@ class _Intake:
             else:
                 self.outcomes[i] = Outcome("booked", answer, booking=booked, transaction=pk)
         if late:  # somebody else used those keys between our reading and our writing
-            for (i, report), row in zip(late, resolve(self.client, [report for _, report in late]), strict=True):
+            for (i, report), row in zip(late, resolve(client, [report for _, report in late]), strict=True):
                 assert row.done is not None
                 self.outcomes[i] = self._repeat(report, row, row.done)
 
@@ -179,13 +194,13 @@ class _Intake:
         """The first answer again; what else was said under the same key is never lost silently (U6)."""
         if row.done_fingerprint != report.fingerprint:
             if self.on_reuse == "refuse":
-                return Outcome("refused", error=_reused(report, row))
-            self.kept.append((report, partial(quarantine.keep_mismatch, self.client.client, report, first)))
+                return Outcome("refused", error=_reused(report, row.done_answer))
+            self.kept.append((report, partial(quarantine.keep_mismatch, report=report, first=first)))
         return Outcome("replayed", row.done_answer, transaction=first)
 
 
-def _reused(report: UsageReport, row: Resolved) -> IdempotencyKeyReused:
-    first = msgspec.json.decode(row.done_answer)
+def _reused(report: UsageReport, answer: str) -> IdempotencyKeyReused:
+    first = msgspec.json.decode(answer)
     field = next(
         (
             name
@@ -205,77 +220,6 @@ def _reused(report: UsageReport, row: Resolved) -> IdempotencyKeyReused:
         field=field,
         original={"id": first.get("id"), "cost": first.get("cost"), "job": first.get("job")},
     )
-
-
-def _duplicate(first: int | None = None) -> DuplicateExecution:
-    """:param first: the transaction that charged it; unknown while it is part of the same call."""
-    return DuplicateExecution(
-        "this execution was reported with the same metrics under another key",
-        field="execution_id",
-        **({} if first is None else {"original": {"transaction": first}}),
-    )
-
-
-def _price(report: UsageReport, row: Resolved) -> Booking:
-    """The report as it would be charged.
-
-    :raises Unbookable: one subclass a reason; :raises DuplicateExecution: reported before under another key.
-    """
-    if row.source is None:
-        raise SourceUnknown(f"no source {report.source!r} is registered here", field="source")
-    if not row.allowed:
-        raise SourceNotAllowed(f"this client may not report for the source {report.source!r}", field="source")
-    if row.issuer is None:
-        detail = f"no users of {report.user_issuer!r} are known here; leave it out for the source's own users"
-        raise IssuerUnknown(detail, field="user_issuer")
-    if row.duplicate is not None:
-        raise _duplicate(row.duplicate)
-    _check_times(report, row.instant)
-    _check_lines(report)
-    if report.lines and row.tariff is None:
-        at = report.finished_at or row.instant
-        raise TariffMissing(f"no tariff of {report.source!r} was in force at {at.isoformat()}", field="source")
-    lines = rate(report.lines, tariffs.load(row.tariff) if row.tariff else (), row.facts(report))
-    if row.hold_keeps is not None and row.excess == booking.WAIVE:
-        lines = cap(lines, row.hold_keeps)
-    if sum(line.amount for line in lines) > DEAREST:
-        raise QuantityImpossible(f"that would cost more than {DEAREST // MICROS} credits", field="lines")
-    return Booking(uuid4(), report, row.organisation, row.refused, row.tariff, lines, row.instant)
-
-
-def _check_times(report: UsageReport, now: datetime) -> None:
-    for name, moment in (("started_at", report.started_at), ("finished_at", report.finished_at)):
-        if moment is None:
-            continue
-        if moment < EARLIEST:
-            raise TimesImpossible("earlier than openEO: are these seconds instead of milliseconds?", field=name)
-        if moment > now + CLOCK_SKEW:
-            raise TimesImpossible("in the future: check the clock of the back end", field=name)
-    if report.started_at and report.finished_at:
-        if report.finished_at < report.started_at:
-            raise TimesImpossible("the job finished before it started", field="finished_at")
-        if report.finished_at - report.started_at > LONGEST:
-            raise TimesImpossible(f"the job ran longer than {LONGEST.days} days", field="started_at")
-
-
-def _check_lines(report: UsageReport) -> None:
-    for index, line in enumerate(report.lines):
-        unit = units.find(line.metric, line.unit)
-        if unit is None:
-            raise UnitUnknown(f"{line.unit!r} is no unit for {line.metric!r}", field=f"lines[{index}].unit")
-        if not line.quantity.is_finite() or line.quantity < 0:
-            raise QuantityImpossible("a quantity is a number and not negative", field=f"lines[{index}].quantity")
-        # Also in the unit that is stored: a terabyte is more gigabytes.
-        if line.quantity >= HUGE or (unit.numerator > 1 and unit.convert(line.quantity) >= HUGE):
-            raise QuantityImpossible("the quantity is too large to be true", field=f"lines[{index}].quantity")
-
-
-def price(client: ServicePrincipal, report: UsageReport) -> Booking:
-    """The report as it would be charged now; nothing is written, nobody pays.
-
-    :raises Unbookable, DuplicateExecution: why it could not be booked.
-    """
-    return _price(report, resolve(client, [report])[0])
 
 
 def replay(pk: int) -> Outcome:

@@ -75,7 +75,7 @@ class Transport:
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         if self.https_only and not request.is_secure():
             surface = surfaces.surface_of(request.path_info)
-            if surface in {"etl", "problem"}:
+            if surface in {"etl", "openeo", "problem"}:
                 return self.refuse(request)
         length = request.META.get("CONTENT_LENGTH")
         if "HTTP_TRANSFER_ENCODING" in request.META and not length:

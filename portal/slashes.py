@@ -17,6 +17,7 @@ _SHORT = {
     "dashboard": "dashboard",
     "jobs": "jobs",
     "profile": "profile",
+    "terms": "terms",
 }
 
 urlpatterns: list[URLPattern] = [

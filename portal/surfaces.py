@@ -1,4 +1,4 @@
-"""Which face of the service an address belongs to: the ETL API, our own API, a probe, or pages for people.
+"""Which face of the service an address belongs to: the ETL API, our own API, openEO's, a probe, or pages for people.
 
 It decides how an error looks when no view of that face was reached (unknown address, refused host, too large a body).
 """
@@ -12,7 +12,7 @@ from typing import Literal
 from django.conf import settings
 from django.http import HttpRequest
 
-Surface = Literal["etl", "problem", "probe", "page"]
+Surface = Literal["etl", "openeo", "problem", "probe", "page"]
 
 #: What back ends call, below the mount.
 ETL_NAMES = ("user/permissions", "user", "validate/auth", "resources", "addedvalue")
@@ -40,6 +40,8 @@ def _etl_names(mount: str) -> str:
 
 def surface_of(path: str) -> Surface:
     """:param path: `request.path_info`"""
+    if path.startswith("/api/v1/openeo/"):
+        return "openeo"
     if path.startswith("/api/"):
         return "page" if path.endswith("/docs/") else "problem"
     if _PROBE.fullmatch(path):

@@ -2,6 +2,7 @@
 
 import django.contrib.postgres.fields
 import django.db.models.deletion
+import django.db.models.functions.comparison
 import django.db.models.functions.datetime
 import django.db.models.functions.text
 from django.db import migrations, models
@@ -161,16 +162,6 @@ class Migration(migrations.Migration):
             model_name="organisation",
             name="suspended_because",
             field=models.CharField(blank=True, db_default="", default="", max_length=200),
-        ),
-        migrations.AddField(
-            model_name="person",
-            name="terms_accepted_at",
-            field=models.DateTimeField(null=True),
-        ),
-        migrations.AddField(
-            model_name="person",
-            name="terms_version",
-            field=models.CharField(blank=True, db_default="", default="", max_length=50),
         ),
         migrations.AlterField(
             model_name="transaction",
@@ -545,7 +536,9 @@ class Migration(migrations.Migration):
                             models.Value("sponsored-"),
                             models.Func(
                                 models.Func(
-                                    django.db.models.functions.text.Lower("label"),
+                                    django.db.models.functions.text.Lower(
+                                        django.db.models.functions.comparison.Collate("label", collation="C")
+                                    ),
                                     models.Value("[^a-z0-9]+"),
                                     models.Value("-"),
                                     models.Value("g"),
@@ -574,7 +567,9 @@ class Migration(migrations.Migration):
                 db_persist=True,
                 expression=models.Func(
                     models.Func(
-                        django.db.models.functions.text.Lower("label"),
+                        django.db.models.functions.text.Lower(
+                            django.db.models.functions.comparison.Collate("label", collation="C")
+                        ),
                         models.Value("[^a-z0-9]+"),
                         models.Value("-"),
                         models.Value("g"),

@@ -2,18 +2,22 @@
 
 from accounting.models.account import Account
 from accounting.models.backend import BackEnd, Provider, ServiceClient, Source
+from accounting.models.callback import Callback, CallbackDelivery
 from accounting.models.grant import Debt, Grant, Spend
 from accounting.models.hold import Hold, HoldEvent, Limit, OpenHold
 from accounting.models.ledger import Entry, Posting, Transaction
-from accounting.models.organisation import Member, Organisation, Person, Project
+from accounting.models.organisation import STARTING_PLAN, Member, Organisation, Person, Project
 from accounting.models.outbox import Heartbeat, Notice, OutboxEvent
 from accounting.models.quarantine import QuarantinedReport
 from accounting.models.tariff import RatingRule, Tariff
 from accounting.models.usage import Execution, Job, UsageLine, UsageReport
 
 __all__ = [
+    "STARTING_PLAN",
     "Account",
     "BackEnd",
+    "Callback",
+    "CallbackDelivery",
     "Debt",
     "Entry",
     "Execution",

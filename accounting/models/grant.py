@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Value
-from django.db.models.functions import Lower
+from django.db.models.functions import Collate, Lower
 
 from accounting.fields import CreditsField
 from accounting.models.account import Account
@@ -16,8 +16,9 @@ TEXT = models.TextField()
 
 def _slug() -> models.Func:
     """The label in lower case, every run of other characters than a-z and 0-9 as one hyphen."""
+    lower = Lower(Collate("label", "C"))  # of ASCII letters only, wherever the database runs
     words = models.Func(
-        Lower("label"), Value("[^a-z0-9]+"), Value("-"), Value("g"), function="regexp_replace", output_field=TEXT
+        lower, Value("[^a-z0-9]+"), Value("-"), Value("g"), function="regexp_replace", output_field=TEXT
     )
     return models.Func(words, Value("-"), function="btrim", output_field=TEXT)
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 from django.db import models
 from django.db.models.functions import Now
 
+STARTING_PLAN = "free"
+"""Of a person who never signed in; a rule may price by it."""
+
 
 class Organisation(models.Model):
     """Holds credits. Everybody has a personal one; its integer id is what jobs name as `orgId`."""
@@ -30,15 +33,22 @@ class Person(models.Model):
     id = models.BigAutoField(primary_key=True)
     issuer = models.CharField(max_length=300)
     sub = models.CharField(max_length=255)
-    plan = models.CharField(max_length=50, default="free")
+    plan = models.CharField(max_length=50, default=STARTING_PLAN)
     personal_organisation = models.OneToOneField(Organisation, models.PROTECT, related_name="+")
     current_organisation = models.ForeignKey(Organisation, models.PROTECT, related_name="+")
-    terms_version = models.CharField(max_length=50, blank=True, default="", db_default="")
-    terms_accepted_at = models.DateTimeField(null=True)
     created_at = models.DateTimeField(db_default=Now())
+    terms_version = models.CharField(
+        max_length=50, default="", db_default="", blank=True, help_text="of the terms of use accepted last"
+    )
+    terms_accepted_at = models.DateTimeField(null=True)
 
     class Meta:
         constraints = [
+            models.CheckConstraint(
+                condition=models.Q(terms_version="", terms_accepted_at__isnull=True)
+                | (~models.Q(terms_version="") & models.Q(terms_accepted_at__isnull=False)),
+                name="person_accepts_terms_at_an_instant",
+            ),
             models.UniqueConstraint(fields=["issuer", "sub"], name="person_is_one_issuer_and_sub"),
             models.CheckConstraint(condition=~models.Q(sub=""), name="person_must_have_a_sub"),
         ]

@@ -29,14 +29,14 @@ def bookings(client: Any, people: int) -> Iterator[Statement]:
     """Calls of usage_book as `booking.book` makes them, each for another report of another person."""
     import msgspec
 
-    from accounting import answers, booking, usage
+    from accounting import answers, booking, pricing
     from accounting.resolution import resolve
 
     templates = []
     reports = [_report(n, people) for n in range(min(people, 500))]
     for report, row in zip(reports, resolve(client, reports), strict=True):
-        # What is measured is the statement that the private functions lead to.
-        priced = usage._price(report, row)  # noqa: SLF001
+        # What is measured is the statement that the private function leads to.
+        priced = pricing.price(report, row)
         element = booking._element(client, priced, row, answers.render(priced))  # noqa: SLF001
         templates.append((msgspec.json.encode([element]).decode(), report, str(priced.report_id)))
     for n in _serial:

@@ -33,7 +33,7 @@ import django; django.setup()
 import os
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from accounting import grants, holds, organisations, registry, tariffs, usage
+from accounting import callbacks, grants, holds, organisations, registry, tariffs, usage
 from accounting.principals import ServicePrincipal
 from accounting.rating import UsageLine
 from accounting.reports import UsageReport
@@ -47,6 +47,9 @@ rules = [RuleSpec("CPU", "cpu", "cpu-hour", Decimal("1.5")), RuleSpec("Memory", 
 tariffs.publish("TerraScope/MEP", "Rates", rules, starts_at=datetime.now(UTC) - timedelta(days=4000))
 alice = organisations.ensure_person(issuer, os.environ["FUZZ_PERSON"])
 grants.issue(alice.personal_organisation, 1_000_000_000, kind="free", label="Free", fund="federation", key="fuzz")
+callbacks.register(client, "https://192.0.2.1/hook")
+for n in range(3):
+    callbacks.send(client, "callback.test", {"n": n}, f"fuzz {n}")
 reporter = ServicePrincipal(client, issuer, "backend-one", "", "Back end one")
 line = UsageLine("cpu", Decimal(5099), "cpu-seconds", "5099")
 usage.ingest(reporter, [UsageReport("usage-reports", "TerraScope/MEP", alice.sub, f"j-{n}", (line,), "{}", key=f"k-{n}",
@@ -72,17 +75,22 @@ HOLDS = ("/precheck", "/holds", *(f"/holds/{{hold}}{deed}" for deed in ("", "/re
 HOLDS += tuple(f"/holds/{{hold}}/{deed}" for deed in ("extend", "release"))
 
 CURSORS = {"/entries": "FUZZ_ENTRIES_CURSOR", "/jobs": "FUZZ_JOBS_CURSOR", "/holds": "FUZZ_HOLDS_CURSOR"}
+CURSORS["/callbacks/deliveries"] = "FUZZ_DELIVERIES_CURSOR"
 
 #: A key that was used before is answered as the first time whatever else is said, and unknown fields may hold anything.
 LENIENT = ("negative_data_rejection", "positive_data_acceptance")
 
 
+PERSONS = ("/balance", "/entries", "/jobs", "/jobs/{source}/{job_id}", "/quotes", "/openeo/billing", "/openeo/me")
+
+
 def targets(url: str, service: str, person: str) -> list[Target]:
     v1, etl = f"{url}/api/v1/openapi.json", f"{url}/docs/openapi.json"
+    own = ("/usage-reports", "/usage-reports/batch", "/quotes", "/jobs", "/callbacks", "/callbacks/deliveries")
     return [
-        Target("v1 as a back end", v1, ("/usage-reports", "/usage-reports/batch", "/jobs"), service),
+        Target("v1 as a back end", v1, own, service),
         Target("v1 holds as a back end", v1, HOLDS, service),
-        Target("v1 as a person", v1, ("/balance", "/entries", "/jobs", "/jobs/{source}/{job_id}"), person),
+        Target("v1 as a person", v1, PERSONS, person),
         Target("ETL as a back end", etl, ("/resources", "/addedvalue", "/validate/auth"), service, LENIENT),
         Target("ETL as a person", etl, ("/user", "/user/permissions"), person),
     ]
@@ -94,6 +102,7 @@ def serving(person: str) -> Iterator[str]:
     (port,) = free_ports(1)
     url = f"http://127.0.0.1:{port}"
     env = {"PUBLIC_URL": url, "THROTTLE_PER_MINUTE": "1000000", "FUZZ_PERSON": person}
+    env["CALLBACK_ALLOWED_NETWORKS"] = "192.0.2.0/24"  # nobody answers there, and no worker runs
     run_quietly("migrate", [PYTHON, "manage.py", "migrate", "-v0"], env=env, cwd=ROOT)
     run_quietly("grant_privileges", [PYTHON, "manage.py", "grant_privileges"], env=env, cwd=ROOT)
     env["DATABASE_URL"] = os.environ["DATABASE_APP_URL"]
@@ -156,7 +165,7 @@ def main() -> int:
     try:
         with serving(sub) as url:
             for path, name in CURSORS.items():
-                os.environ[name] = cursor(url, path, person)
+                os.environ[name] = cursor(url, path, service if path.startswith("/callbacks") else person)
             results = [
                 run(target, examples, chosen.seed, QUICK_PHASES if chosen.quick else ALL_PHASES)
                 for target in targets(url, service, person)

@@ -1,4 +1,6 @@
-"""The one place that writes errors: problem+json (RFC 9457) on our API, the ETL body on the ETL API, else pages."""
+"""The one place that writes errors: problem+json (RFC 9457) on our API, the bodies of the ETL API and of openEO on
+theirs, else pages.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +15,8 @@ from django.http import HttpRequest, HttpResponse
 from django.template import loader
 from rest_framework.response import Response
 
+from accounting import openeo_errors
+from accounting.openeo_errors import OpenEOError
 from portal import connections, logs, surfaces
 from portal.api import renderers
 from portal.api.faults import Fault, fault_of
@@ -21,21 +25,25 @@ PROBLEM = "application/problem+json"
 
 
 def exception_handler(error: Exception, context: Mapping[str, Any]) -> Response:
-    """DRF's hook. A view says how it speaks with `error_style = "problem"` or `"etl"`."""
+    """DRF's hook. A view says how it speaks with `error_style = "problem"`, `"etl"` or `"openeo"`."""
     fault = fault_of(error)
     _remember(error, fault)
     style = getattr(context.get("view"), "error_style", "problem")
-    request_id = logs.current_request_id()
+    status, body = written(fault, style, logs.current_request_id())
     return Response(
-        body_of(fault, style, request_id),
-        status=fault.status,
+        body,
+        status=status,
         headers=dict(fault.headers),
         content_type=PROBLEM if style == "problem" else "application/json",
     )
 
 
-def body_of(fault: Fault, style: str, request_id: str) -> dict[str, Any]:
-    return etl_body(fault, request_id) if style == "etl" else problem_body(fault, request_id)
+def written(fault: Fault, style: str, request_id: str) -> tuple[int, dict[str, Any]]:
+    """The status and the body of a fault; openEO has statuses of its own for some."""
+    if style == "openeo":
+        named = openeo_errors.find(fault.code, fault.status)
+        return named.status, openeo_body(fault, named, request_id)
+    return fault.status, etl_body(fault, request_id) if style == "etl" else problem_body(fault, request_id)
 
 
 def problem_body(fault: Fault, request_id: str) -> dict[str, Any]:
@@ -74,6 +82,15 @@ def etl_body(fault: Fault, request_id: str) -> dict[str, Any]:
     return {**fault.extra, **body}
 
 
+def openeo_body(fault: Fault, named: OpenEOError, request_id: str) -> dict[str, Any]:
+    """openEO's error object. A link leads to what the kind of problem means; a fault may bring more, such as a page to
+    pay.
+    """
+    about = {"rel": "about", "href": f"{settings.PUBLIC_URL}/problems/{fault.code}", "title": fault.titled()}
+    links = [about, *fault.extra.get("links", ())]
+    return {"id": request_id, "code": named.code, "message": fault.detail or named.message, "links": links}
+
+
 def _remember(error: BaseException, fault: Fault) -> None:
     if fault.status == 503:
         connections.distrust(error)
@@ -91,10 +108,10 @@ def answer(request: HttpRequest, fault: Fault) -> HttpResponse:
     surface = surfaces.surface_of(request.path_info)
     if surface == "page":
         return _page(request, fault)
-    style = "problem" if surface == "problem" else "etl"
-    body = renderers.encode(body_of(fault, style, logs.current_request_id()))
+    style = surface if surface in {"openeo", "problem"} else "etl"
+    status, body = written(fault, style, logs.current_request_id())
     content_type = PROBLEM if style == "problem" else "application/json"
-    return HttpResponse(body, status=fault.status, headers=dict(fault.headers), content_type=content_type)
+    return HttpResponse(renderers.encode(body), status=status, headers=dict(fault.headers), content_type=content_type)
 
 
 def _page(request: HttpRequest, fault: Fault) -> HttpResponse:

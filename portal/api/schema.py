@@ -40,7 +40,8 @@ _ALWAYS = ("400", "401", "403", "429", "500", "503")
 _WITH_BODY = ("409", "411", "413", "415", "422")
 
 _DESCRIPTIONS = {
-    "v1": "Usage reports, balances, jobs and receipts. Amounts are decimal texts; times are UTC.",
+    "v1": "Usage reports, quotes, balances, jobs and receipts. Amounts are decimal texts, except for openEO clients; "
+    "times are UTC.",
     "etl": "What back ends call to report usage: the addresses, bodies and answers of the existing service.",
 }
 
@@ -74,6 +75,21 @@ class EtlErrorSerializer(serializers.Serializer[Any]):
     field = serializers.CharField(required=False)
 
 
+class OpenEOErrorLinkSerializer(serializers.Serializer[Any]):
+    rel = serializers.CharField()
+    href = serializers.URLField()
+    title = serializers.CharField(required=False)
+
+
+class OpenEOErrorSerializer(serializers.Serializer[Any]):
+    """The error object of the openEO API."""
+
+    id = serializers.CharField(help_text="The request id, as in the header X-Request-ID.")
+    code = serializers.CharField(help_text="openEO's name for it.")
+    message = serializers.CharField()
+    links = OpenEOErrorLinkSerializer(many=True)
+
+
 class BearerScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]  # registers itself
     target_class = "portal.api.auth.BearerAuthentication"
     name = "bearer"
@@ -86,6 +102,9 @@ class BearerScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-c
             "description": "An access token of an accepted issuer: of a registered client (client credentials) or of a "
             "person. `oidc/<provider id>/<token>`, the openEO form, is accepted as well.",
         }
+
+
+_FAULT_BODIES = {"problem": ProblemSerializer, "etl": EtlErrorSerializer, "openeo": OpenEOErrorSerializer}
 
 
 class DocumentedSchema(AutoSchema):
@@ -104,15 +123,15 @@ class DocumentedSchema(AutoSchema):
         if "{" in self.path:
             statuses.append("404")
         statuses += getattr(self.view, "documented_faults", ())
-        for status in sorted(set(statuses)):
+        for status in sorted(set(statuses) - set(getattr(self.view, "impossible_faults", ()))):
             if status not in found:
                 found[status] = {**self._fault_body(status), "description": _FAULTS[status]}
         return found
 
     def _fault_body(self, status: str) -> dict[str, Any]:
-        etl = getattr(self.view, "error_style", "problem") == "etl"
-        serializer = EtlErrorSerializer if etl else ProblemSerializer
-        media_type = "application/json" if etl else "application/problem+json"
+        style = getattr(self.view, "error_style", "problem")
+        serializer = _FAULT_BODIES[style]
+        media_type = "application/problem+json" if style == "problem" else "application/json"
         found = self._get_response_for_code(serializer, status, [media_type])  # type: ignore[no-untyped-call]
         return dict(found)
 

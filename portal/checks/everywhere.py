@@ -46,10 +46,12 @@ def etl_mount() -> Finding:
     return settings.ETL_MOUNT if not re.fullmatch(r"(?:[\w-]+(?:/[\w-]+)*)?", settings.ETL_MOUNT, re.ASCII) else None
 
 
+MAX_TERMS_VERSION = 50
+
 #: What stands first in the addresses of pages, probes, files and the other API.
 RESERVED = frozenset(
-    {"api", "dashboard", "docs", "favicon.ico", "health", "jobs", "notices", "oidc", "organisation", "problems"}
-    | {"profile", "receipts", "sign-out", "signed-out", "static", "theme"}
+    {"api", "dashboard", "docs", "favicon.ico", "health", "holds", "jobs", "notices", "oidc", "organisation"}
+    | {"problems", "profile", "receipts", "sign-out", "signed-out", "static", "terms", "theme"}
 )
 
 
@@ -62,6 +64,20 @@ RESERVED = frozenset(
 def free_mount() -> Finding:
     first = settings.ETL_MOUNT.partition("/")[0].lower()
     return settings.ETL_MOUNT if first in RESERVED | {settings.ADMIN_PATH.partition("/")[0].lower()} else None
+
+
+@rule(
+    "E012",
+    "People could not read or accept the terms of use: {}.",
+    "Set TERMS_VERSION (at most 50 characters) and TERMS_URL (http or https), or neither.",
+    deploy=False,
+)
+def terms() -> Finding:
+    if not settings.TERMS_VERSION:
+        return "TERMS_URL without TERMS_VERSION" if settings.TERMS_URL else None
+    if len(settings.TERMS_VERSION) > MAX_TERMS_VERSION or "\x00" in settings.TERMS_VERSION:
+        return "TERMS_VERSION is too long"
+    return None if settings.TERMS_URL.startswith(("https://", "http://")) else f"TERMS_URL={settings.TERMS_URL}"
 
 
 @rule(

@@ -82,7 +82,7 @@ def page_of(user: User, organisation: int) -> Dashboard:
     names = {backend.id: backend.name for backend in queries.backends()}
     grants = tuple(_grant_row(grant, names, balance.as_of) for grant in queries.open_grants(organisation))
     jobs = queries.jobs(organisations=[organisation]).order_by("-reported_at", "-pk")
-    notices = told.of(user.person_id, balance)
+    notices = told.of(user, balance)
     return Dashboard(
         balance=balance,
         spendable=max(balance.spendable, 0),

@@ -13,8 +13,10 @@ from django.urls import reverse
 from accounting import credits as amounts
 from accounting import hold_queries, limit_queries, queries
 from accounting.queries import Balance
+from portal.contexts import terms
 from portal.contexts.hold_rows import hold_path
 from portal.contexts.jobs import NO_ORGANISATION, job_path, organisation_named
+from portal.models import User
 
 AGE = timedelta(days=14)
 MOST = 50
@@ -39,14 +41,26 @@ class Notice:
     dismiss: str
 
 
-def of(person: int, balance: Balance) -> tuple[Notice, ...]:
-    """A debt first, then what the person was told and has not closed yet, the gravest first."""
+def of(user: User, balance: Balance) -> tuple[Notice, ...]:
+    """Terms to accept and a debt first, then what the person was told and has not closed yet, the gravest first."""
     facts: dict[str, list[Facts]] = defaultdict(list)
-    for notice in queries.notices(person, limit=MOST, unread_only=True):
+    for notice in queries.notices(user.person_id, limit=MOST, unread_only=True):
         if balance.as_of - notice.created_at < AGE:
             facts[notice.kind].append(notice.facts)
+    terms_due = [_terms()] if terms.are_due(user) else []
     debt = [_debt()] if balance.debt else []
-    return (*debt, *(one for kind in CLOSABLE if facts[kind] for one in _SAYERS[kind](facts[kind])))
+    return (*terms_due, *debt, *(one for kind in CLOSABLE if facts[kind] for one in _SAYERS[kind](facts[kind])))
+
+
+def _terms() -> Notice:
+    return Notice(
+        tone="warn",
+        title="Please read and accept the terms of use",
+        text="Back ends may hold back new jobs until you accept them. Past usage is charged as before.",
+        href=reverse("terms"),
+        action="Open the terms",
+        dismiss="",
+    )
 
 
 def _debt() -> Notice:

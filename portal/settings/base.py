@@ -173,6 +173,12 @@ DEFAULT_PLAN = environment.text("DEFAULT_PLAN", "free")
 #: Role or whole URN that lets somebody see the admin; empty: nobody.
 STAFF_ENTITLEMENT = environment.text("STAFF_ENTITLEMENT", "")
 
+# --- terms of use -----------------------------------------------------------------------------------------------
+
+#: People are asked to accept this version; empty: there are no terms.
+TERMS_VERSION = environment.text("TERMS_VERSION", "")
+TERMS_URL = environment.text("TERMS_URL", "")
+
 # --- access tokens on the APIs ------------------------------------------------------------------------------------
 
 #: Objects {"id", "issuer", "title"?, "audiences"?, "clients"?, "jwks_uri"?, "introspection"?}; see portal.api.issuers.
@@ -186,9 +192,11 @@ ADMIN_PATH = environment.text("ADMIN_PATH", "operate/records").strip("/")
 CREDIT_EURO = environment.amount("CREDIT_EURO", "0.01")
 #: The most open holds of an organisation that has no bound of its own.
 HOLD_MAX_OPEN = environment.whole("HOLD_MAX_OPEN", 1000, least=1)
-#: Version of the terms of use that people must have accepted before they start jobs; empty: none.
-TERMS_VERSION = environment.text("TERMS_VERSION", "")
-TERMS_URL = environment.text("TERMS_URL", "")
+#: What openEO clients show behind "Recharge", and behind the names of the plans.
+TOP_UP_URL = environment.text("TOP_UP_URL", f"{PUBLIC_URL}/dashboard/")
+PLANS_URL = environment.text("PLANS_URL", f"{PUBLIC_URL}/")
+#: How accounting, which knows nobody's name, asks for the one of its person with this primary key.
+NAME_OF_PERSON = "portal.people.name_of"
 THROTTLE_PER_MINUTE = environment.whole("THROTTLE_PER_MINUTE", 6000, least=1)
 THROTTLE_ETL_PER_MINUTE = environment.whole("THROTTLE_ETL_PER_MINUTE", 0)
 
@@ -240,6 +248,9 @@ STATICFILES_DIRS = [folder for folder in [BASE_DIR / "static_build"] if folder.i
 
 CELERY_BROKER_URL = environment.text("CELERY_BROKER_URL")
 CELERY_BROKER_FOLDER = environment.text("CELERY_BROKER_FOLDER", str(BASE_DIR / ".local" / "broker"))
+
+#: Where callbacks may go besides the public internet: networks of back ends, e.g. 10.20.0.0/16.
+CALLBACK_ALLOWED_NETWORKS = environment.networks("CALLBACK_ALLOWED_NETWORKS")
 
 # --- readiness ----------------------------------------------------------------------------------------------------
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Mapping
 from decimal import Decimal, InvalidOperation
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Any
 
 import environ
@@ -81,6 +82,14 @@ def amount(name: str, default: str) -> Decimal:
     if not number.is_finite() or number <= 0:
         raise ImproperlyConfigured(f"{name} must be more than 0, not {value!r}")
     return number
+
+
+def networks(name: str) -> tuple[IPv4Network | IPv6Network, ...]:
+    """A comma-separated list of networks, such as 10.20.0.0/16."""
+    try:
+        return tuple(ip_network(part) for part in texts(name))
+    except ValueError as error:
+        raise ImproperlyConfigured(f"{name} must be a list of networks: {error}") from None
 
 
 def document(name: str, default: str) -> Any:

@@ -9,12 +9,13 @@ from django.core.exceptions import BadRequest
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
-from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from accounting import organisations, outbox
 from accounting.errors import NotFound
 from portal.contexts import frame, notices
 from portal.contexts import profile as profiles
+from portal.contexts import terms as agreements
 from portal.views.access import signed_in, user_of
 from portal.views.sign_in import safe_path
 
@@ -65,6 +66,20 @@ def close_notices(request: HttpRequest) -> HttpResponse:
         raise BadRequest("kind must be that of a notice which can be closed")
     outbox.mark_read(user_of(request).person_id, kind)
     return HttpResponseRedirect(reverse("dashboard"))
+
+
+@require_http_methods(["GET", "POST"])
+@signed_in
+def terms(request: HttpRequest) -> HttpResponse:
+    """The terms of use in force, and the form that accepts them."""
+    if not settings.TERMS_VERSION:
+        raise Http404
+    user, shown = user_of(request), request.POST.get("version")
+    if shown == settings.TERMS_VERSION:
+        organisations.accept_terms(user.person_id, shown)
+        return HttpResponseRedirect(reverse("dashboard"))
+    page = agreements.page_of(user, changed=request.method == "POST")
+    return render(request, "portal/terms.html", {"page": page}, status=409 if page.changed else 200)
 
 
 @require_GET

@@ -25,4 +25,5 @@ urlpatterns = [
     path("holds/", holds.hold_list, name="holds"),
     path("holds/<uuid:hold>/", holds.hold, name="hold"),
     path("profile/", account.profile, name="profile"),
+    path("terms/", account.terms, name="terms"),
 ]

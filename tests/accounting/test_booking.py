@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from django.db import IntegrityError, connection, transaction
 
-from accounting import booking, usage
+from accounting import booking, pricing
 from accounting.models import Transaction
 from accounting.resolution import resolve
 from tests.accounting.books import GOLDEN, book, booked, ingest, posted, prove, rows
@@ -21,7 +21,7 @@ def element(federation: Federation, key: str | None) -> tuple[Any, Any, str]:
     """A priced report as `ingest` has it in hand between its reading and its writing."""
     report = federation.report(key)
     (row,) = resolve(federation.client, [report])
-    return usage._price(report, row), row, '"answer"'
+    return pricing.price(report, row), row, '"answer"'
 
 
 def test_a_key_taken_between_reading_and_writing_writes_nothing(federation: Federation) -> None:
@@ -82,12 +82,12 @@ def test_a_report_is_known_to_be_running_only_while_it_is(committed_federation: 
 
 @pytest.mark.parametrize("fee", ["0.1", "0.333333333333", "1"])
 def test_a_fee_is_rounded_half_even_from_exact_digits(federation: Federation, fee: str) -> None:
-    line = usage._price(federation.report(), resolve(federation.client, [federation.report()])[0]).lines[0]
+    line = pricing.price(federation.report(), resolve(federation.client, [federation.report()])[0]).lines[0]
     large = replace(line, amount=9_000_000_000_005, fee=Decimal(fee))
     exact = Decimal(9_000_000_000_005) * Decimal(fee)
-    assert abs(booking._fee(large) - exact) <= Decimal("0.5")
-    assert booking._fee(replace(line, amount=5, fee=Decimal("0.5"))) == 2
-    assert booking._fee(replace(line, amount=7, fee=Decimal("0.5"))) == 4
+    assert abs(booking.fee_of(large) - exact) <= Decimal("0.5")
+    assert booking.fee_of(replace(line, amount=5, fee=Decimal("0.5"))) == 2
+    assert booking.fee_of(replace(line, amount=7, fee=Decimal("0.5"))) == 4
 
 
 def test_a_booking_that_breaks_a_rule_of_the_database_leaves_nothing_behind(federation: Federation) -> None:

@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 from django.core.management import CommandError, call_command
 
-from accounting import queries, registry, tariffs
-from accounting.models import Source, Tariff
-from tests.conftest import Federation
+from accounting import limits, queries, registry, tariffs
+from accounting.models import Account, Organisation, Source, Tariff
+from tests.accounting.books import micros
+from tests.conftest import ISSUER, Federation
 
 GUIDE = (Path(__file__).parents[2] / "docs" / "operations.md").read_text(encoding="utf-8")
 SHOWN = [shlex.split(block.replace("\\\n", " ")) for block in re.findall(r"```\nmanage\.py (.*?)```", GUIDE, re.DOTALL)]
@@ -99,4 +100,50 @@ def test_bad_grants_are_named(federation: Federation, place: int, value: str, pr
     words[1] = str(federation.lab)
     words[place] = value
     with pytest.raises(CommandError, match=problem):
+        run(words)
+
+
+def test_spending_is_bounded_as_the_guide_says(federation: Federation) -> None:
+    for words in (shown("limit_spending"), shown("govern_organisation")):
+        assert str(federation.lab) in run([words[0], str(federation.lab), *words[2:]])
+    assert [(one.amount, one.period, one.action) for one in limits.limits(federation.lab)] == [
+        (micros(5000), "month", "block")
+    ]
+    account = Account.objects.get(organisation_id=federation.lab)
+    assert (account.floor, account.fail_open, account.most_held, account.most_holds) == (
+        *(-micros(100), micros(25), micros(20000)),
+        200,
+    )
+
+
+def test_limits_are_narrowed_and_taken_away(federation: Federation) -> None:
+    lab = str(federation.lab)
+    narrow = ["--member", ISSUER, federation.alice.sub, "--project", "alps", "--backend", "terrascope"]
+    run(["limit_spending", lab, "--amount", "5", "--period", "year", "--action", "notify", *narrow])
+    (one,) = limits.limits(federation.lab)
+    assert (one.person, one.backend, one.project is not None) == (federation.alice.pk, federation.backend, True)
+    run(["limit_spending", lab, "--none", "--period", "year", "--action", "notify", *narrow])
+    assert limits.limits(federation.lab) == []
+
+
+def test_an_organisation_is_suspended_and_resumed(federation: Federation) -> None:
+    run(["govern_organisation", str(federation.lab), "--suspend", "unpaid"])
+    assert Organisation.objects.get(pk=federation.lab).suspended_because == "unpaid"
+    run(["govern_organisation", str(federation.lab), "--resume"])
+    assert Organisation.objects.get(pk=federation.lab).suspended_at is None
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["limit_spending", "999999", "--amount", "5", "--period", "month"],
+        ["limit_spending", "1", "--amount", "x", "--period", "month"],
+        ["limit_spending", "1", "--amount", "5", "--period", "month", "--member", "https://x.example.org", "nobody"],
+        ["limit_spending", "1", "--amount", "5", "--period", "month", "--backend", "nowhere"],
+        ["govern_organisation", "999999"],
+        ["govern_organisation", "1", "--overdraft", "-"],
+    ],
+)
+def test_bounds_that_make_no_sense_are_refused(federation: Federation, words: list[str]) -> None:
+    with pytest.raises(CommandError):
         run(words)

@@ -12,7 +12,7 @@ from django.db import connection
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
-from accounting import grants, history, ledger, outbox, queries
+from accounting import callbacks, grants, history, holds, ledger, limits, outbox, queries
 from accounting.models import Account, Heartbeat, Job, Notice, OutboxEvent
 from accounting.usage import UsageLine
 from tests.accounting.books import GOLDEN, book, booked, ingest, micros, posted
@@ -257,9 +257,17 @@ def test_back_ends_are_listed_by_name(federation: Federation) -> None:
     assert queries.backends()[1].id == federation.backend
 
 
-def test_every_row_can_be_printed_and_none_like_another(federation: Federation) -> None:
+def test_every_row_can_be_printed_and_none_like_another(federation: Federation, settings: Any) -> None:
+    settings.DEMONSTRATION = True
+    callbacks.register(federation.client.client, "http://127.0.0.1:1/")
+    callbacks.send(federation.client.client, "callback.test", {}, "a")
     federation.grant(federation.lab, micros(1), "g")
-    book(federation, organisation=4711)
+    limits.set_limit(federation.lab, 1, period="month", project=limits.create_project(federation.lab, "alps", "Alps"))
+    federation.grant(federation.bob.personal_organisation, micros(20), "for holds")
+    for number in (1, 2):
+        holds.reserve(federation.client, holds.Request(holds.Payer(SOURCE, federation.bob.sub), "j", 1, f"h-{number}"))
+    book(federation, "k-b", user=federation.bob.sub, job_id="j", organisation=federation.bob.personal_organisation)
+    book(federation, organisation=4711, job_id="j-1")
     ingest(federation.client, federation.report(source="Nowhere"))
     outbox.deliver()
     Heartbeat.objects.create(name="beat", sent_at=timezone.now(), ran_at=timezone.now())

@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
-from accounting import usage
+from accounting import pricing, usage
 from accounting.errors import QuantityImpossible, TimesImpossible, UnitUnknown
 from accounting.models import QuarantinedReport
-from accounting.usage import CLOCK_SKEW, DEAREST, EARLIEST, HUGE, LONGEST, UsageLine
+from accounting.pricing import CLOCK_SKEW, DEAREST, EARLIEST, HUGE, LONGEST
+from accounting.usage import UsageLine
 from tests.accounting.books import book, ingest, posted, prove
 from tests.conftest import Federation
 
@@ -62,8 +63,8 @@ class TestTimes:
         book(federation, **times)
 
     def test_of_a_job_as_long_as_jobs_may_be_are_believed(self) -> None:
-        usage._check_times(_report(started_at=NOW - LONGEST, finished_at=NOW), NOW)
-        usage._check_times(_report(started_at=EARLIEST), NOW)
+        pricing._check_times(_report(started_at=NOW - LONGEST, finished_at=NOW), NOW)
+        pricing._check_times(_report(started_at=EARLIEST), NOW)
 
 
 def _report(**times: Any) -> usage.UsageReport:

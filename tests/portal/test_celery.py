@@ -34,6 +34,7 @@ def test_the_schedule_names_tasks_that_exist() -> None:
         assert entry["task"] in app.tasks
     assert SCHEDULE["heartbeat"]["schedule"] == 15.0
     assert SCHEDULE["deliver-outbox"]["schedule"] == 10.0
+    assert SCHEDULE["deliver-callbacks"]["schedule"] == 5.0
     assert SCHEDULE["expire-grants"]["schedule"] == 60.0
 
 

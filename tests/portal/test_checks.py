@@ -72,6 +72,12 @@ BROKEN: Mapping[str, list[dict[str, Any]]] = {
     "E004": [{"CREDIT_EURO": Decimal(0)}, {"CREDIT_EURO": 0.01}],
     "E005": [{"ETL_MOUNT": "a b"}, {"ETL_MOUNT": "(.*)"}],
     "E011": [{"ETL_MOUNT": mount} for mount in ("api/v1", "static", "docs", "jobs/etl", "health", "operate/records")],
+    "E012": [
+        {"TERMS_VERSION": "1"},
+        {"TERMS_URL": "https://credits.example.org/terms"},
+        {"TERMS_VERSION": "1", "TERMS_URL": "javascript:alert(1)"},
+        {"TERMS_VERSION": "1" * 51, "TERMS_URL": "https://credits.example.org/terms"},
+    ],
     "E006": [{"APPEND_SLASH": True}],
     "E007": [{"DATABASES": {"ATOMIC_REQUESTS": True}}],
     "E008": [{"DATABASES": {"ENGINE": "django.db.backends.sqlite3"}}],

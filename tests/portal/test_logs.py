@@ -64,6 +64,7 @@ def lines(caplog: pytest.LogCaptureFixture) -> Lines:
         "postgresql://portal:hunter2@db.example.org/portal",
         "amqp://user:hunter2@broker:5672//",
         "sk_live_hunter2 whsec_hunter2",
+        "whsec_aB3/hunter2+hunter2=",
     ],
 )
 def test_secrets_in_a_text(lines: Lines, text: str) -> None:

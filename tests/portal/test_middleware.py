@@ -147,3 +147,10 @@ def test_surfaces(settings: Any, mount: str, path: str, surface: str) -> None:
     assert surfaces.surface_of(path) == surface
     exempt = re.match(surfaces.machine_paths(mount), path.removeprefix("/")) is not None
     assert exempt == (surface in {"etl", "problem", "probe"} or path.startswith("/api/"))
+
+
+def test_openeos_addresses_are_refused_over_http_in_openeos_words(client: Client, settings: Any) -> None:
+    settings.SECURE_SSL_REDIRECT = True
+    answer = Client().get("/api/v1/openeo/me", headers={"authorization": "Bearer x"})
+    assert (answer.status_code, answer.json()["code"]) == (403, "PermissionsInsufficient")
+    assert answer.json()["links"][0]["href"].endswith("/problems/https_required")

@@ -92,6 +92,7 @@ def test_what_is_missing_is_named(load: Any, name: str) -> None:
         ("DEMONSTRATION", "maybe", "DEMONSTRATION must be on or off"),
         ("LOG_LEVEL", "LOUD", "LOG_LEVEL must be one of DEBUG, INFO"),
         ("LOG_FORMAT", "xml", "LOG_FORMAT must be one of json, console"),
+        ("CALLBACK_ALLOWED_NETWORKS", "10.1.2.3/8", "CALLBACK_ALLOWED_NETWORKS must be a list of networks"),
         ("TOKEN_ISSUERS", "[", "TOKEN_ISSUERS is not valid JSON"),
         ("PLANS_BY_ENTITLEMENT", "{'a': 1}", "PLANS_BY_ENTITLEMENT is not valid JSON"),
         ("SECRET_KEY_FILE", "/nowhere/key", "SECRET_KEY_FILE cannot be read"),
@@ -107,6 +108,12 @@ def test_secrets_from_files(load: Any, tmp_path: Path) -> None:
     (tmp_path / "key").write_text("from-a-file\n")
     found = load({**PRODUCTION, "SECRET_KEY_FILE": str(tmp_path / "key")})
     assert found["SECRET_KEY"] == "from-a-file"
+
+
+def test_networks(load: Any) -> None:
+    found = load({**PRODUCTION, "CALLBACK_ALLOWED_NETWORKS": "10.20.0.0/16, fd12::/16"})
+    assert [str(network) for network in found["CALLBACK_ALLOWED_NETWORKS"]] == ["10.20.0.0/16", "fd12::/16"]
+    assert load(PRODUCTION)["CALLBACK_ALLOWED_NETWORKS"] == ()
 
 
 def test_switches(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,6 +9,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -44,8 +45,8 @@ _GAP = re.compile(r"[ \t\r\n]*")
 _arrays = msgspec.json.Decoder(list[msgspec.Raw])
 
 
-def read(document: Any, body: bytes, header: str | None, *, events: bool) -> Sequence[Item]:
-    """The items of a batch; each keeps its own bytes.
+def read(document: Any, body: bytes, header: str | None, *, events: bool, keyless: bool = False) -> Sequence[Item]:
+    """The items of a batch; each keeps its own bytes. When `keyless`, reports may come without a key.
 
     :raises InvalidInput, BatchTooLarge: the envelope is not one, and nothing of it is looked at.
     """
@@ -57,7 +58,7 @@ def read(document: Any, body: bytes, header: str | None, *, events: bool) -> Seq
             f"the batch has {len(sent)} reports, at most {MAX_BATCH} are accepted: split it; nothing was booked",
             field=None if events else "reports",
         )
-    reader = _read_event if events else _read_report
+    reader = _read_event if events else partial(_read_report, keyless=keyless)
     raws = _raws(body, events=events)
     return [_item(reader, one, raw, header, n) for n, (one, raw) in enumerate(zip(sent, raws, strict=True))]
 
@@ -107,9 +108,11 @@ def _item(reader: Any, sent: Any, raw: str, header: str | None, index: int) -> I
         return Item(None, error)
 
 
-def _read_report(sent: Any, raw: str, header: str | None, index: int) -> UsageReport:
+def _read_report(sent: Any, raw: str, header: str | None, index: int, *, keyless: bool) -> UsageReport:
     report = intake.convert(sent, BatchReport)
     key = report.idempotency_key
+    if key is None and header is None and keyless:
+        return intake.to_report(report, None, raw)
     if key is not None or header is None:
         return intake.to_report(report, intake.read_key(key, KEY_FIELD), raw)
     return intake.to_report(report, f"{header}/{index}", raw)
@@ -128,11 +131,13 @@ def _read_event(sent: Any, raw: str, _header: str | None, _index: int) -> UsageR
         raise
 
 
-def ingest(client: ServicePrincipal, items: Sequence[Item]) -> tuple[bytes, int, bool]:
-    """Books what can be booked. Returns the answer, its status (200, or 207 when any item failed) and whether every
-    item was a repetition."""
+def ingest(client: ServicePrincipal, items: Sequence[Item], *, dry: bool = False) -> tuple[bytes, int, bool]:
+    """Books what can be booked, or only says so (`dry`). Returns the answer, its status (200, or 207 when any item
+    failed) and whether every item was a repetition."""
     reports = [item.report for item in items if item.report]
-    outcomes = usage.ingest(client, reports, on_reuse="refuse") if reports else []
+    outcomes: Sequence[Outcome] = ()
+    if reports:
+        outcomes = usage.quote(client, reports) if dry else usage.ingest(client, reports, on_reuse="refuse")
     intake.link_originals(outcome.error for outcome in outcomes)
     made = iter(outcomes)
     counts = dict.fromkeys(("booked", "replayed", "quarantined", "refused", "invalid"), 0)
@@ -141,17 +146,17 @@ def ingest(client: ServicePrincipal, items: Sequence[Item]) -> tuple[bytes, int,
         outcome = next(made) if item.report else None
         name = outcome.status if outcome else "invalid"
         counts[name] += 1
-        parts.append(_part(index, name, outcome, item))
+        parts.append(_part(index, name, outcome, item, kept=name == "quarantined" and not dry))
     failed = len(items) - counts["booked"] - counts["replayed"]
-    return _answer(counts, parts), 207 if failed else 200, counts["replayed"] == len(items)
+    return _answer(counts, parts, dry), 207 if failed else 200, counts["replayed"] == len(items)
 
 
-def _part(index: int, name: str, outcome: Outcome | None, item: Item) -> str:
+def _part(index: int, name: str, outcome: Outcome | None, item: Item, *, kept: bool) -> str:
     error = outcome.error if outcome else item.error
     if outcome is not None and error is None:
         return f'{{"index":{index},"outcome":"{name}","status":201,"report":{outcome.answer}}}'
     assert error is not None
-    problem = msgspec.json.encode(_problem(intake.to_client(error, kept=name == "quarantined"))).decode()
+    problem = msgspec.json.encode(_problem(intake.to_client(error, kept=kept))).decode()
     return f'{{"index":{index},"outcome":"{name}","status":{error.status},"problem":{problem}}}'
 
 
@@ -169,5 +174,6 @@ def _problem(error: DomainError) -> dict[str, Any]:
     return body
 
 
-def _answer(counts: dict[str, int], parts: Iterable[str]) -> bytes:
-    return f'{{"counts":{msgspec.json.encode(counts).decode()},"items":[{",".join(parts)}]}}'.encode()
+def _answer(counts: dict[str, int], parts: Iterable[str], dry: bool) -> bytes:
+    mark = '"dry_run":true,' if dry else ""
+    return f'{{{mark}"counts":{msgspec.json.encode(counts).decode()},"items":[{",".join(parts)}]}}'.encode()

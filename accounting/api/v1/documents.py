@@ -5,13 +5,19 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from accounting.api.v1.shapes import Credits
 
 State = Annotated[
     Literal["queued", "running", "canceled", "finished", "error"],
     Meta(description="The openEO status of the job; null when it was reported as something else."),
+]
+
+
+Facts = Annotated[
+    dict[str, str],
+    Meta(description="What the rules could look at; there, `state` is ACCEPTED, RUNNING, KILLED, FINISHED or FAILED."),
 ]
 
 
@@ -156,7 +162,7 @@ class Repayment(Struct):
     at: datetime
 
 
-class ReceiptLine(Struct):
+class ChargeLine(Struct):
     """`reported` * `numerator` / `denominator` is q, exactly; `formula` of q, rounded once, is `amount`."""
 
     number: int
@@ -175,6 +181,11 @@ class ReceiptLine(Struct):
     amount: Credits
     payee: Payee
     platform_fee: Annotated[str, Meta(description="Taken from the payee, never on top.")]
+
+
+class ReceiptLine(ChargeLine):
+    """A line that was booked, and who paid it."""
+
     posting: int | None
     grants: list[GrantUse]
     uncovered: Annotated[str, Meta(description="Of the amount, what no grant covered when it was booked.")]
@@ -216,12 +227,7 @@ class Receipt(Struct):
     finished_at: datetime | None
     rated_at: Annotated[datetime, Meta(description="The tariff of this instant applied.")]
     booked_at: datetime
-    facts: Annotated[
-        dict[str, str],
-        Meta(
-            description="What the rules could look at; there, `state` is ACCEPTED, RUNNING, KILLED, FINISHED or FAILED."
-        ),
-    ]
+    facts: Facts
     tariff: Tariff | None
     lines: list[ReceiptLine]
     cost: Credits
@@ -239,6 +245,66 @@ class JobDetail(Job):
     ] = []
 
 
+class Quote(Struct):
+    """What work would cost; computed by the code that bills, explained like a receipt. Nothing is reserved by it."""
+
+    quote: Annotated[bool, Meta(extra_json_schema={"const": True})]
+    source: str
+    user: Annotated[str | None, Meta(description="Null: somebody new.")]
+    organisation: Annotated[
+        int | None, Meta(description="Who would pay; null: somebody new, who gets one of their own.")
+    ]
+    requested_organisation: int | None
+    organisation_refused: Annotated[bool, Meta(description="The user is no member of the requested organisation.")]
+    kind: Literal["batch", "sync"]
+    state: State
+    rated_at: Annotated[datetime, Meta(description="The tariff of this instant applied.")]
+    quoted_at: datetime
+    facts: Facts
+    tariff: Tariff | None
+    lines: list[ChargeLine]
+    cost: Credits
+    currency: Literal["credits"]
+    valid_until: Annotated[
+        datetime | None,
+        Meta(description="Work that finishes from then on has another price, published already; null: none is."),
+    ]
+
+
+class OpenEOPlan(Struct):
+    """A billing plan as openEO describes one: a kind of credits."""
+
+    name: Annotated[str, Meta(examples=["free"])]
+    description: Annotated[str, Meta(description="CommonMark.")]
+    paid: Annotated[bool, Meta(description="Whether its credits were bought.")]
+    url: Annotated[str, Meta(extra_json_schema={"format": "uri"})]
+
+
+class OpenEOBilling(Struct):
+    """The member `billing` of openEO's `GET /`."""
+
+    currency: Literal["credits"]
+    default_plan: str
+    plans: list[OpenEOPlan]
+
+
+class OpenEOLink(Struct):
+    rel: Annotated[str, Meta(examples=["payment"])]
+    href: Annotated[str, Meta(extra_json_schema={"format": "uri"})]
+    title: str
+
+
+class OpenEOUser(Struct):
+    """What openEO's `GET /me` says about money, and who it is."""
+
+    user_id: Annotated[str, Meta(description="The `sub` of the token.")]
+    default_plan: Annotated[str, Meta(description="The plan whose credits burn first now.")]
+    budget: Annotated[float, Meta(ge=0, description="Credits that can be spent, a number as openEO wants it.")]
+    plans: Annotated[list[OpenEOPlan], Meta(description="The plans with credits, in the order in which they burn.")]
+    links: list[OpenEOLink]
+    name: Annotated[str, Meta(description="Known when the person has signed in to the portal.")] | UnsetType = UNSET
+
+
 class EntryPage(Struct):
     items: list[Entry]
     next: Annotated[str, Meta(description="Address of the next page.", extra_json_schema={"format": "uri"})] | None
@@ -246,4 +312,32 @@ class EntryPage(Struct):
 
 class JobPage(Struct):
     items: list[Job]
+    next: Annotated[str, Meta(description="Address of the next page.", extra_json_schema={"format": "uri"})] | None
+
+
+class Callback(Struct):
+    """Where the calling back end is told what it did not ask for."""
+
+    url: str
+    active: Annotated[bool, Meta(description="Messages are sent; false after a 410 or by the operators.")]
+    created_at: datetime
+    rotated_at: Annotated[datetime, Meta(description="When its secret was last renewed.")] | None
+    failures: Annotated[int, Meta(description="Attempts in a row that failed.")]
+
+
+class CallbackDelivery(Struct):
+    """One message to the back end."""
+
+    id: Annotated[str, Meta(description="Its `webhook-id`.", extra_json_schema={"format": "uuid"})]
+    kind: Annotated[str, Meta(description="Its `type`.", examples=["callback.test"])]
+    created_at: datetime
+    attempts: int
+    delivered_at: datetime | None
+    abandoned_at: Annotated[datetime, Meta(description="When it was given up.")] | None
+    last_status: Annotated[int, Meta(description="Of the newest answer; null without one.")] | None
+    next_at: Annotated[datetime, Meta(description="Not tried before; null when it is not tried any more.")] | None
+
+
+class CallbackDeliveryPage(Struct):
+    items: list[CallbackDelivery]
     next: Annotated[str, Meta(description="Address of the next page.", extra_json_schema={"format": "uri"})] | None

@@ -12,8 +12,16 @@ import msgspec
 
 from accounting import queries
 from accounting.api import user_input
-from accounting.api.v1.shapes import ID_LENGTH, UsageEvent, UsageMetric, UsageReport
-from accounting.errors import DomainError, DuplicateExecution, IdempotencyKeyInvalid, InvalidInput, UnknownField
+from accounting.api.v1.shapes import ID_LENGTH, QuoteRequest, UsageEvent, UsageMetric, UsageReport
+from accounting.errors import (
+    DomainError,
+    DuplicateExecution,
+    IdempotencyKeyInvalid,
+    InvalidInput,
+    ServiceTokenNeeded,
+    UnknownField,
+)
+from accounting.principals import PersonPrincipal, Principal
 from accounting.rating import SURCHARGE, UsageLine
 from accounting.reports import USAGE_REPORTS
 from accounting.reports import UsageReport as Report
@@ -88,7 +96,7 @@ def _explain(message: str) -> InvalidInput:
     return InvalidInput(text[:1].lower() + text[1:].replace("`", ""), field=path or None)
 
 
-def to_report(sent: UsageReport, key: str, raw: str) -> Report:
+def to_report(sent: UsageReport, key: str | None, raw: str) -> Report:
     """:raises InvalidInput: an impossible quantity, or characters that identify nothing."""
     _check_identifiers(sent)
     return Report(
@@ -107,6 +115,34 @@ def to_report(sent: UsageReport, key: str, raw: str) -> Report:
         started_at=instant(sent.started_at, "started_at"),
         finished_at=instant(sent.finished_at, "finished_at"),
         user_issuer=sent.user_issuer,
+    )
+
+
+def to_quote(sent: QuoteRequest, principal: Principal, raw: str) -> Report:
+    """The report of a job that has not run. A person's is their own.
+
+    :raises InvalidInput: as for a report.
+    :raises ServiceTokenNeeded: a person names a user.
+    """
+    user, issuer = sent.user or "", sent.user_issuer
+    _check_texts(f"{sent.source}{user}{issuer}", sent, ("source", "user", "user_issuer"), "")
+    if isinstance(principal, PersonPrincipal):
+        for name in ("user", "user_issuer"):
+            if getattr(sent, name) is not None:
+                raise ServiceTokenNeeded("a person's quote is for themselves: leave this out", field=name)
+        user, issuer = principal.sub, principal.issuer
+    return Report(
+        endpoint=USAGE_REPORTS,
+        source=sent.source,
+        user=user,
+        job_id="",
+        lines=tuple([line(index, metric) for index, metric in enumerate(sent.metrics)]),
+        raw=raw,
+        organisation=None if sent.organisation is None else user_input.organisation(sent.organisation),
+        kind=sent.kind,
+        state=STATES[sent.state],
+        finished_at=instant(sent.at, "at"),
+        user_issuer=issuer,
     )
 
 

@@ -102,6 +102,10 @@ _EVENT = {
 }
 _REPLAYED = "`true`: the report was booked before, this is its first answer again."
 
+_DRY_RUN = query(
+    "dry_run", {"type": "boolean", "default": False}, "`true`: answer as if, and write nothing; no key is needed then."
+)
+
 report_usage = extend_schema(
     operation_id="report_usage",
     tags=["Usage"],
@@ -110,12 +114,19 @@ report_usage = extend_schema(
     "first time; with another report it is refused (422). A report that cannot be booked (an unknown unit, a source of "
     "somebody else, impossible times) is refused and kept for the operators. For service tokens.",
     request={JSON: shapes.UsageReport},
-    responses={(201, JSON): OpenApiResponse(shapes.BookedReport, "Booked, now or before.")},
+    responses={
+        (200, JSON): OpenApiResponse(shapes.DryRunReport, "The dry run of a report that would be booked."),
+        (201, JSON): OpenApiResponse(shapes.BookedReport, "Booked, now or before."),
+    },
     parameters=[
-        key(True, "Names this report. Send the same again when you do not know whether it arrived."),
+        key(
+            True,
+            "Names this report. Send the same again when you do not know whether it arrived. A dry run does without.",
+        ),
+        _DRY_RUN,
         header("Location", "Address of the job with its receipts.", [201]),
-        header("Idempotency-Replayed", _REPLAYED, [201]),
-        *rate_limits(201),
+        header("Idempotency-Replayed", _REPLAYED, [200, 201]),
+        *rate_limits(200, 201),
     ],
     examples=[OpenApiExample("A batch job", _REPORT, request_only=True)],
 )
@@ -135,6 +146,7 @@ report_usage_batch = extend_schema(
     },
     parameters=[
         key(False, "Reports without an `idempotency_key` get `<this>/<index>`."),
+        _DRY_RUN,
         header("Idempotency-Replayed", "`true`: every one of them was booked before.", [200]),
         *rate_limits(200, 207),
     ],
@@ -143,6 +155,23 @@ report_usage_batch = extend_schema(
             "Reports", {"reports": [{**_REPORT, "idempotency_key": "k-1"}]}, request_only=True, media_type=JSON
         ),
         OpenApiExample("CloudEvents", [_EVENT], request_only=True, media_type=CLOUD_EVENTS),
+    ],
+)
+
+quote_usage = extend_schema(
+    operation_id="quote_usage",
+    tags=["Usage"],
+    summary="What a job would cost",
+    description="The price of the expected metrics by the code that bills, with the tariff in force then and what "
+    "the payer's rules depend on. Refused for the same reasons as a report; nothing is written. For a back end's token "
+    "about its sources, for a person's about any source and for themself.",
+    request={JSON: shapes.QuoteRequest},
+    responses={(200, JSON): documents.Quote},
+    parameters=rate_limits(200),
+    examples=[
+        OpenApiExample(
+            "A batch job", {name: _REPORT[name] for name in ("source", "kind", "metrics")}, request_only=True
+        )
     ],
 )
 
@@ -219,6 +248,48 @@ read_job = extend_schema(
             examples=[OpenApiExample("A source", "TerraScope/MEP")],
         ),
         OpenApiParameter("job_id", str, OpenApiParameter.PATH, examples=[OpenApiExample("A job", "j-2405040a")]),
+        *rate_limits(200),
+    ],
+)
+
+read_callback = extend_schema(
+    operation_id="read_callback",
+    tags=["Callbacks"],
+    summary="Where you are called",
+    description="The registered address of the calling back end; operators register it. How to receive: "
+    "docs/callbacks.md. For service tokens.",
+    responses={(200, JSON): documents.Callback},
+    parameters=rate_limits(200),
+)
+
+list_callback_deliveries = extend_schema(
+    operation_id="list_callback_deliveries",
+    tags=["Callbacks"],
+    summary="What you were or will be told, newest first",
+    description="For service tokens.",
+    responses={(200, JSON): documents.CallbackDeliveryPage},
+    parameters=PAGES,
+    filters=False,
+)
+
+read_openeo_billing = extend_schema(
+    operation_id="read_openeo_billing",
+    tags=["openEO"],
+    summary="What a back end shows as billing",
+    description="For the member `billing` of openEO's `GET /`. Public, the same for everybody, with an ETag.",
+    responses={(200, JSON): documents.OpenEOBilling},
+    parameters=[header("ETag", "Send it as If-None-Match: 304 when nothing has changed.", [200]), *rate_limits(200)],
+    auth=[],
+)
+
+read_openeo_me = extend_schema(
+    operation_id="read_openeo_me",
+    tags=["openEO"],
+    summary="What a back end shows a user about their credits",
+    description="For openEO's `GET /me`. With the user's own token.",
+    responses={(200, JSON): documents.OpenEOUser},
+    parameters=[
+        query("organisation", WHOLE, "One of theirs; default: the current one."),
         *rate_limits(200),
     ],
 )

@@ -62,6 +62,14 @@ def read_credits(text: str) -> int:
     return int(Decimal(text).scaleb(6))
 
 
+def read_switch(request: Request, name: str) -> bool:
+    """Whether the parameter is `true`; off when it is not there. :raises ValidationError: it says anything else."""
+    text = request.query_params.get(name, "false")
+    if text not in ("true", "false"):
+        raise ValidationError({name: "Write true or false."})
+    return text == "true"
+
+
 class _Field(forms.Field):
     """A form field that is one of the readers above."""
 

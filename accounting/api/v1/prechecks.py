@@ -22,6 +22,7 @@ RESTRICTED = {
 
 class PrecheckView(APIView):
     permission_classes = [OnlyServices]
+    impossible_faults = ("409",)
 
     @hold_openapi.precheck
     def post(self, request: Request) -> Response:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from accounting.api.user_input import TITLE_LENGTH
 
@@ -64,19 +64,14 @@ class UsageMetric(Struct, forbid_unknown_fields=True):
     collection: Annotated[FreeId, Meta(description=f"The collection it was read from. {_SHORTENED}")] | None = None
 
 
+_SOURCE = Meta(min_length=1, max_length=200, extra_json_schema=_PRINTABLE, examples=["TerraScope/MEP"])
+State = Literal["created", "queued", "running", "canceled", "finished", "error"]
+
+
 class UsageReport(Struct, forbid_unknown_fields=True):
     """What a job used. Charged once to the organisation that pays for the job's user."""
 
-    source: Annotated[
-        str,
-        Meta(
-            min_length=1,
-            max_length=200,
-            extra_json_schema=_PRINTABLE,
-            description="Under which this back end reports.",
-            examples=["TerraScope/MEP"],
-        ),
-    ]
+    source: Annotated[str, _SOURCE, Meta(description="Under which this back end reports.")]
     user: Annotated[
         str,
         Meta(
@@ -88,10 +83,7 @@ class UsageReport(Struct, forbid_unknown_fields=True):
         ),
     ]
     job_id: Annotated[Identifier, Meta(examples=["j-2405040a"])]
-    state: Annotated[
-        Literal["created", "queued", "running", "canceled", "finished", "error"],
-        Meta(description="The openEO status of the job."),
-    ]
+    state: Annotated[State, Meta(description="The openEO status of the job.")]
     metrics: Annotated[list[UsageMetric], Meta(max_length=MAX_METRICS, description="May be empty.")]
     user_issuer: (
         Annotated[
@@ -138,6 +130,40 @@ class BatchReport(UsageReport, forbid_unknown_fields=True):
         ]
         | None
     ) = None
+
+
+class QuoteRequest(Struct, forbid_unknown_fields=True):
+    """What a job is expected to use, and who would pay."""
+
+    source: Annotated[str, _SOURCE, Meta(description="Where it would run.")]
+    metrics: Annotated[list[UsageMetric], Meta(max_length=MAX_METRICS, description="As a report would have them.")]
+    state: Annotated[State, Meta(description="How the job is expected to end.")] = "finished"
+    kind: Literal["batch", "sync"] = "batch"
+    organisation: (
+        Annotated[
+            int,
+            Meta(description="Who shall pay; if there is none of which the user is a member, the user's own one pays."),
+        ]
+        | None
+    ) = None
+    user: (
+        Annotated[
+            str,
+            Meta(
+                min_length=1,
+                max_length=255,
+                extra_json_schema=_PRINTABLE,
+                description="The `sub` of whoever would run it; default: somebody new. Only a back end may say it.",
+                examples=["a1@egi.eu"],
+            ),
+        ]
+        | None
+    ) = None
+    user_issuer: (
+        Annotated[Identifier, Meta(description="Whose `sub` it is; default: the issuer registered for the source.")]
+        | None
+    ) = None
+    at: Annotated[Instant, Meta(description="When it would finish, also in the future; default: now.")] | None = None
 
 
 class UsageBatch(Struct, forbid_unknown_fields=True):
@@ -200,6 +226,16 @@ class BookedReport(Struct):
     job: Annotated[str, Meta(description="Address of the job with its receipts.", examples=["/api/v1/jobs/cdse/j-1"])]
 
 
+class DryRunReport(BookedReport):
+    """As the answer to a report that was booked; nothing was."""
+
+    # What a report that is not booked cannot have is null; the checker wants fields to stay as narrow as they were.
+    id: Annotated[str | None, Meta(description="Null, unless it was booked before.")]  # type: ignore[assignment]
+    organisation: Annotated[int | None, Meta(description="Null: somebody new's own.")]  # type: ignore[assignment]
+    booked_at: Annotated[datetime | None, Meta(description="As the id.")]  # type: ignore[assignment]
+    dry_run: Annotated[bool, Meta(extra_json_schema={"const": True})]
+
+
 class ItemProblem(Struct):
     """As the body of a problem+json answer."""
 
@@ -211,13 +247,16 @@ class ItemProblem(Struct):
     field: Annotated[str, Meta(description="Path of the input at fault, within the report.")] | None = None
 
 
+_REPORTED = {"anyOf": [{"$ref": f"#/components/schemas/{name}"} for name in ("BookedReport", "DryRunReport")]}
+
+
 class BatchOutcome(Struct):
     """`booked` and `replayed` have a report; the others a problem. `quarantined` is kept, operators can replay it."""
 
     index: Annotated[int, Meta(ge=0, description="Position in the batch, from 0.")]
     outcome: Literal["booked", "replayed", "quarantined", "refused", "invalid"]
     status: Annotated[int, Meta(description="What the report would have been answered if sent by itself.")]
-    report: BookedReport | None = None
+    report: Annotated[Any, Meta(extra_json_schema=_REPORTED)] = None
     problem: ItemProblem | None = None
 
 
@@ -232,3 +271,7 @@ class BatchCounts(Struct):
 class BatchAnswer(Struct):
     counts: BatchCounts
     items: Annotated[list[BatchOutcome], Meta(description="One a report, in the order of the batch.")]
+    dry_run: (
+        Annotated[bool, Meta(extra_json_schema={"const": True}, description="Only in a dry run: nothing is booked.")]
+        | UnsetType
+    ) = UNSET

@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.urls import path
 
 from accounting.api.v1.balance import BalanceView
+from accounting.api.v1.callbacks import CallbackDeliveriesView, CallbackView
 from accounting.api.v1.entries import EntriesView
 from accounting.api.v1.holds import (
     CaptureView,
@@ -16,7 +17,9 @@ from accounting.api.v1.holds import (
     ReleaseView,
 )
 from accounting.api.v1.jobs import JobsView, JobView
+from accounting.api.v1.openeo import BillingView, MeView
 from accounting.api.v1.prechecks import PrecheckView
+from accounting.api.v1.quotes import QuoteView
 from accounting.api.v1.usage_reports import UsageReportBatchView, UsageReportView
 
 urlpatterns = [
@@ -30,8 +33,13 @@ urlpatterns = [
     path("holds/<str:hold>/capture", CaptureView.as_view(), name="hold-capture"),
     path("holds/<str:hold>/extend", ExtendView.as_view(), name="hold-extend"),
     path("holds/<str:hold>/release", ReleaseView.as_view(), name="hold-release"),
+    path("quotes", QuoteView.as_view(), name="quotes"),
     path("balance", BalanceView.as_view(), name="balance"),
+    path("callbacks", CallbackView.as_view(), name="callback"),
+    path("callbacks/deliveries", CallbackDeliveriesView.as_view(), name="callback-deliveries"),
     path("entries", EntriesView.as_view(), name="entries"),
     path("jobs", JobsView.as_view(), name="jobs"),
+    path("openeo/billing", BillingView.as_view(), name="openeo-billing"),
+    path("openeo/me", MeView.as_view(), name="openeo-me"),
     path("jobs/<path:source>/<str:job_id>", JobView.as_view(), name="job"),
 ]

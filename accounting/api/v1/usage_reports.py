@@ -14,9 +14,13 @@ from accounting.api.permissions import OnlyServices, service_of
 from accounting.api.v1 import batches, intake, openapi, parameters
 from accounting.api.v1.shapes import UsageReport
 from accounting.errors import IdempotencyInProgress
+from accounting.principals import ServicePrincipal
+from accounting.reports import UsageReport as Report
+from accounting.usage import Outcome
 
 JSON = "application/json"
 KEY_HEADER = "Idempotency-Key"
+DRY_RUN = "dry_run"
 LOCK_TIMEOUT = "55P03"
 
 
@@ -31,26 +35,33 @@ class UsageReportView(APIView):
 
     @openapi.report_usage
     def post(self, request: Request) -> HttpResponse:
-        parameters.refuse_unknown(request)
-        client = service_of(request)
-        key = intake.read_key(request.headers.get(KEY_HEADER), KEY_HEADER)
+        parameters.refuse_unknown(request, frozenset({DRY_RUN}))
+        dry = parameters.read_switch(request, DRY_RUN)
+        key = request.headers.get(KEY_HEADER)
+        if key is not None or not dry:
+            key = intake.read_key(key, KEY_HEADER)
         sent = intake.convert(request.data, UsageReport)
         report = intake.to_report(sent, key, request.body.decode())
-        try:
-            (outcome,) = usage.ingest(client, [report], on_reuse="refuse")
-        except OperationalError as error:
-            if _sqlstate(error) == LOCK_TIMEOUT and booking.is_running(client, report):
-                raise IdempotencyInProgress(
-                    "the first request with this key is not finished; send the same again", retry_after=1
-                ) from error
-            raise
+        client = service_of(request)
+        outcome = usage.quote(client, [report])[0] if dry else _book(client, report)
         if outcome.error:
             intake.link_originals([outcome.error])
-            raise intake.to_client(outcome.error, kept=outcome.status == "quarantined")
-        headers = {"Location": f"/api/v1/jobs/{quote(report.source)}/{quote(report.job_id)}"}
+            raise intake.to_client(outcome.error, kept=outcome.status == "quarantined" and not dry)
+        headers = {} if dry else {"Location": f"/api/v1/jobs/{quote(report.source)}/{quote(report.job_id)}"}
         if outcome.status == "replayed":
             headers["Idempotency-Replayed"] = "true"
-        return HttpResponse(outcome.answer, status=201, content_type=JSON, headers=headers)
+        return HttpResponse(outcome.answer, status=200 if dry else 201, content_type=JSON, headers=headers)
+
+
+def _book(client: ServicePrincipal, report: Report) -> Outcome:
+    try:
+        return usage.ingest(client, [report], on_reuse="refuse")[0]
+    except OperationalError as error:
+        if _sqlstate(error) == LOCK_TIMEOUT and booking.is_running(client, report):
+            raise IdempotencyInProgress(
+                "the first request with this key is not finished; send the same again", retry_after=1
+            ) from error
+        raise
 
 
 def _sqlstate(error: Exception) -> str | None:
@@ -68,12 +79,14 @@ class UsageReportBatchView(APIView):
 
     @openapi.report_usage_batch
     def post(self, request: Request) -> HttpResponse:
-        parameters.refuse_unknown(request)
+        parameters.refuse_unknown(request, frozenset({DRY_RUN}))
+        dry = parameters.read_switch(request, DRY_RUN)
         header = request.headers.get(KEY_HEADER)
         if header is not None:
             intake.read_key(header, KEY_HEADER)
         media_type = (request.content_type or "").partition(";")[0].strip().lower()
-        items = batches.read(request.data, request.body, header, events=media_type == batches.CLOUD_EVENTS)
-        answer, status, replayed = batches.ingest(service_of(request), items)
+        events = media_type == batches.CLOUD_EVENTS
+        items = batches.read(request.data, request.body, header, events=events, keyless=dry)
+        answer, status, replayed = batches.ingest(service_of(request), items, dry=dry)
         headers = {"Idempotency-Replayed": "true"} if replayed else {}
         return HttpResponse(answer, status=status, content_type=JSON, headers=headers)

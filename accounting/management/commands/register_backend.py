@@ -20,6 +20,12 @@ class Command(BaseCommand):
         parser.add_argument("--backend", required=True, help="short name of the back end, e.g. terrascope")
         parser.add_argument("--backend-name", help="as people read it")
         parser.add_argument("--url", default="", help="where the back end answers")
+        parser.add_argument(
+            "--excess",
+            choices=["charge", "waive"],
+            default="charge",
+            help="what a job costs beyond its hold: charged to the wallet, or borne by the back end",
+        )
         parser.add_argument("--user-issuer", required=True, help="the issuer of its users' subs")
         parser.add_argument("--client-issuer", required=True, help="the issuer of the tokens it reports with")
         parser.add_argument("--client-id", required=True)
@@ -31,7 +37,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         provider = registry.register_provider(options["provider"], options["provider_name"] or options["provider"])
         name = options["backend_name"] or options["backend"]
-        backend = registry.register_backend(options["backend"], name, provider, options["url"])
+        backend = registry.register_backend(options["backend"], name, provider, options["url"], options["excess"])
         registry.register_source(options["source"], backend, options["user_issuer"])
         client = registry.find_client(options["client_issuer"], options["client_id"])
         sources = {options["source"], *(registry.sources_of(client.pk) if client else ())}

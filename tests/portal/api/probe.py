@@ -54,6 +54,10 @@ class FailingEtl(Failing):
     error_style = "etl"
 
 
+class FailingOpenEO(Failing):
+    error_style = "openeo"
+
+
 class Silent(APIView):
     """Says nothing about who may call it."""
 
@@ -71,9 +75,11 @@ urlpatterns = [
     path("probe/echo", Echo.as_view()),
     path("probe/fail", Failing.as_view()),
     path("probe/fail-etl", FailingEtl.as_view()),
+    path("probe/fail-openeo", FailingOpenEO.as_view()),
     path("probe/silent", Silent.as_view()),
     path("api/v1/probe/echo", Echo.as_view()),
     path("api/v1/probe/page", failing_page),
+    path("api/v1/openeo/probe/page", failing_page),
     path("probe/page", failing_page),
     *portal_urls,
 ]

@@ -15,7 +15,8 @@ from django.http.request import UnreadablePostError
 from django.test import Client
 from rest_framework import exceptions
 
-from accounting.errors import DomainError, IdempotencyKeyReused, LedgerRefused, UnitUnknown
+from accounting import openeo_errors
+from accounting.errors import DomainError, IdempotencyKeyReused, LedgerRefused, PaymentRequired, UnitUnknown
 from portal import connections, logs
 from portal.api.parsers import BodyInvalid, BodyTooLarge
 from tests.portal.api import probe
@@ -113,16 +114,51 @@ def test_etl_body(fail: Any, error: BaseException, status: int, code: str) -> No
     assert "hunter2" not in answer.content.decode()
 
 
+@pytest.mark.parametrize(("error", "status", "code"), TABLE, ids=lambda value: getattr(value, "code", None))
+def test_openeo_body(fail: Any, error: BaseException, status: int, code: str, settings: Any) -> None:
+    answer = fail(error, "/probe/fail-openeo")
+    body = answer.json()
+    named = openeo_errors.find(code, status)
+    assert (answer.status_code, body["code"]) == (named.status, named.code)
+    assert answer["Content-Type"] == "application/json"
+    assert body.keys() == {"id", "code", "message", "links"}
+    assert body["id"] == answer["X-Request-ID"]
+    assert body["message"]
+    assert body["links"][0]["href"] == f"{settings.PUBLIC_URL}/problems/{code}"
+    assert "hunter2" not in answer.content.decode()
+
+
+class TooComplex(DomainError):
+    code, status, title = "EstimateComplexity", 422, "Nothing is known to estimate from"
+
+
+def test_a_domain_error_has_openeos_status_where_openeo_is_spoken(fail: Any) -> None:
+    assert fail(TooComplex("no job like it")).status_code == 422
+    answer = fail(TooComplex("no job like it"), "/probe/fail-openeo")
+    assert (answer.status_code, answer.json()["code"]) == (500, "EstimateComplexity")
+    assert answer.json()["message"] == "no job like it"
+
+
+def test_openeo_links_where_to_pay(fail: Any) -> None:
+    pay = {"rel": "payment", "href": "https://pay.example.org/"}
+    body = fail(PaymentRequired("12 credits are missing", links=[pay]), "/probe/fail-openeo").json()
+    assert (body["code"], body["message"]) == ("PaymentRequired", "12 credits are missing")
+    assert [link["rel"] for link in body["links"]] == ["about", "payment"]
+
+
 @pytest.mark.parametrize(("error", "status", "code"), TABLE[14:], ids=lambda value: getattr(value, "code", None))
-@pytest.mark.parametrize("path", ["/api/v1/probe/page", "/probe/page"])
+@pytest.mark.parametrize("path", ["/api/v1/probe/page", "/api/v1/openeo/probe/page", "/probe/page"])
 def test_outside_of_the_views(fail: Any, error: BaseException, status: int, code: str, path: str) -> None:
     """Plain Django views, and everything that fails before a view is reached."""
     if isinstance(error, LedgerRefused | exceptions.APIException | UnreadablePostError):
         status, code = (400, code) if isinstance(error, UnreadablePostError) else (500, "internal_error")
     answer = fail(error, path)
-    assert answer.status_code == status
+    openeo = openeo_errors.find(code, status)
+    assert answer.status_code == (openeo.status if "/openeo/" in path else status)
     assert "hunter2" not in answer.content.decode()
-    if path.startswith("/api/"):
+    if "/openeo/" in path:
+        assert answer.json()["code"] == openeo.code
+    elif path.startswith("/api/"):
         assert answer.json()["code"] == code
     else:
         assert answer["Content-Type"].startswith("text/html")
@@ -176,6 +212,7 @@ def test_extra_members_cannot_replace_ours(fail: Any) -> None:
     [
         ("/api/v1/nothing", "application/problem+json", "status"),
         ("/api/", "application/problem+json", "status"),
+        ("/api/v1/openeo", "application/problem+json", "status"),
         ("/user/permissions/", "application/json", "statusCode"),
         ("/resources/", "application/json", "statusCode"),
         ("//addedvalue/", "application/json", "statusCode"),

@@ -1,0 +1,103 @@
+"""GET /openeo/billing and /openeo/me: what a back end or an aggregator merges into its own answers to openEO clients.
+
+Both have exactly openEO's shapes, so amounts are JSON numbers here and errors openEO's. See docs/openeo.md.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+
+import msgspec
+from django.conf import settings
+from django.utils.http import parse_etags
+from django.utils.module_loading import import_string
+from rest_framework.permissions import AllowAny
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from accounting import plans, queries
+from accounting.api.permissions import OnlyPeople
+from accounting.api.v1 import documents, openapi, parameters
+from accounting.api.v1.balance import PRIVATE
+from accounting.api.v1.permissions import organisation_of, person_of
+from accounting.credits import to_number
+from accounting.queries import GrantView
+
+CACHED = "public, max-age=300"
+#: Anybody's page may read it, and nothing of a signed-in person comes along.
+ANY_ORIGIN = {"Access-Control-Allow-Origin": "*"}
+
+
+class BillingView(APIView):
+    """The same for everybody."""
+
+    authentication_classes = []
+    permission_classes = [AllowAny]
+    error_style = "openeo"
+    impossible_faults = ("401", "403")
+
+    @openapi.read_openeo_billing
+    def get(self, request: Request) -> Response:
+        parameters.refuse_unknown(request)
+        billing = documents.OpenEOBilling("credits", plans.DEFAULT, [_plan(kind) for kind in plans.KINDS])
+        tag = f'"{hashlib.sha256(msgspec.json.encode(billing)).hexdigest()[:32]}"'
+        headers = {"ETag": tag, "Cache-Control": CACHED, **ANY_ORIGIN}
+        if _is_known(request.headers.get("If-None-Match", ""), tag):
+            return Response(status=304, headers=headers)
+        return Response(billing, headers=headers)
+
+
+class MeView(APIView):
+    permission_classes = [OnlyPeople]
+    error_style = "openeo"
+    documented_faults = ("404",)
+
+    @openapi.read_openeo_me
+    def get(self, request: Request) -> Response:
+        parameters.refuse_unknown(request, frozenset({"organisation"}))
+        person = person_of(request)
+        organisation = organisation_of(request)
+        grants = queries.open_grants(organisation)
+        me = documents.OpenEOUser(
+            user_id=person.sub,
+            default_plan=plans.plan_of(grants[0].kind, grants[0].label) if grants else plans.DEFAULT,
+            budget=to_number(max(queries.balance(organisation).spendable, 0)),
+            plans=_plans_of(grants),
+            links=_links(),
+            name=import_string(settings.NAME_OF_PERSON)(person.pk) or msgspec.UNSET,
+        )
+        return Response(me, headers=PRIVATE)
+
+
+def _is_known(header: str, tag: str) -> bool:
+    """RFC 9110, 13.1.2: compared without regard to weakness."""
+    return not {tag, "*"}.isdisjoint(one.removeprefix("W/") for one in parse_etags(header))
+
+
+def _plan(kind: plans.Kind) -> documents.OpenEOPlan:
+    url = settings.TOP_UP_URL if kind.paid else settings.PLANS_URL
+    return documents.OpenEOPlan(kind.name, kind.description, kind.paid, url)
+
+
+def _plans_of(grants: Sequence[GrantView]) -> list[documents.OpenEOPlan]:
+    """The plans that have credits, in the order in which they burn; what sponsors gave, under its own name."""
+    kinds = {kind.name: kind for kind in plans.KINDS}
+    named: dict[str, GrantView] = {}
+    for grant in grants:
+        named.setdefault(plans.plan_of(grant.kind, grant.label), grant)
+    found = []
+    for name, grant in named.items():
+        plan = _plan(kinds[grant.kind])
+        plan.name, plan.description = name, grant.label if grant.kind == plans.SPONSORED else plan.description
+        found.append(plan)
+    return found
+
+
+def _links() -> list[documents.OpenEOLink]:
+    return [
+        documents.OpenEOLink("payment", settings.TOP_UP_URL, "Get more credits"),
+        documents.OpenEOLink("edit-form", f"{settings.PUBLIC_URL}/profile/", "Profile"),
+        documents.OpenEOLink("related", f"{settings.PUBLIC_URL}/jobs/", "Jobs and what they cost"),
+    ]

@@ -1,0 +1,114 @@
+"""What work would cost, said before it is done, by the code that bills (Q1) and as explained as a receipt."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from accounting import booking, units, usage
+from accounting.models import RatingRule, Source, Tariff
+from accounting.principals import ServicePrincipal
+from accounting.rating import RatedLine
+from accounting.receipts import (
+    ROUNDING,
+    ChargeView,
+    Micros,
+    TariffView,
+    payee_of,
+    plain,
+    rule_of,
+    tariff_of,
+)
+from accounting.reports import Booking, UsageReport
+
+
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """`rated_at` chose the tariff; `facts` is what its rules could look at.
+
+    `valid_until` is when a published change of the tariff comes into force: work that finishes later costs something
+    else. None: no change is published. `organisation` is None for somebody who has none yet.
+    """
+
+    source: str
+    user: str | None
+    organisation: int | None
+    requested_organisation: int | None
+    organisation_refused: bool
+    kind: str
+    state: str
+    rated_at: datetime
+    quoted_at: datetime
+    facts: Mapping[str, str]
+    tariff: TariffView | None
+    lines: Sequence[ChargeView]
+    cost: Micros
+    valid_until: datetime | None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Ready for JSON: credits, prices and quantities as decimal texts."""
+        document: dict[str, Any] = plain(self)
+        return document
+
+
+def quote(client: ServicePrincipal | None, report: UsageReport) -> Quote:
+    """The price of `report` for its user, at `finished_at`, which may lie in the future.
+
+    :param client: the back end that asks, about its sources only; None: a person, about any.
+    :raises DomainError: the same that a report would be refused or kept in quarantine for.
+    """
+    (outcome,) = usage.quote(client, [report], ahead=True)
+    if outcome.error:
+        raise outcome.error
+    assert outcome.booking is not None
+    return _explain(outcome.booking, outcome.facts)
+
+
+def _explain(booked: Booking, facts: Mapping[str, str]) -> Quote:
+    report = booked.report
+    source = Source.objects.select_related("backend__provider").get(source_id=report.source)
+    tariff = Tariff.objects.get(pk=booked.tariff) if booked.tariff else None
+    rules = RatingRule.objects.in_bulk([line.rule for line in booked.lines if line.rule])
+    return Quote(
+        source=report.source,
+        user=report.user or None,
+        organisation=booked.organisation,
+        requested_organisation=report.organisation,
+        organisation_refused=booked.organisation_refused,
+        kind=report.kind,
+        state=report.state,
+        rated_at=report.finished_at or booked.booked_at,
+        quoted_at=booked.booked_at,
+        facts=facts,
+        tariff=tariff_of(tariff),
+        lines=tuple(
+            _line(number, line, rules.get(line.rule or 0), source) for number, line in enumerate(booked.lines, start=1)
+        ),
+        cost=booked.amount,
+        valid_until=tariff.ends_at if tariff else None,
+    )
+
+
+def _line(number: int, line: RatedLine, rule: RatingRule | None, source: Source) -> ChargeView:
+    unit = units.UNITS[line.unit]
+    payee = payee_of(line.beneficiary, source)
+    return ChargeView(
+        number=number,
+        metric=line.metric,
+        process=line.process or None,
+        collection=line.collection or None,
+        reported=line.reported,
+        unit=line.unit,
+        numerator=unit.numerator,
+        denominator=unit.denominator,
+        quantity=line.canonical_quantity,
+        canonical_unit=line.canonical_unit,
+        rule=rule_of(rule),
+        formula=line.formula,
+        rounding=ROUNDING,
+        amount=line.amount,
+        payee=payee,
+        platform_fee=booking.fee_of(line) if payee.kind != "platform" else 0,
+    )
