@@ -259,6 +259,15 @@ class TestBalance:
         assert (balance.held, balance.spendable) == (micros(15), micros(100))
         assert sum(one.remaining for one in found) == balance.spendable + balance.held + balance.debt
 
+    def test_even_when_every_grant_has_expired(self, federation: Federation, database_clock: MoveClock) -> None:
+        home = federation.alice.personal_organisation
+        end = hold_queries.now() + timedelta(hours=3)
+        federation.grant(home, micros(20), "short", expires_at=end)
+        reserve(federation, amount=15, lifetime=timedelta(hours=9))
+        database_clock(end)
+        balance = queries.balance(home)
+        assert (balance.held, balance.spendable) == (micros(15), 0)
+
 
 class TestRunning:
     def test_several_are_judged_in_one_query(self, federation: Federation, home: int) -> None:
