@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -190,9 +190,10 @@ class TestReserving:
 
     @pytest.fixture
     def batch(self) -> Job:
-        made = draw(Random(3), Habits(1, {TERRASCOPE: 1}, batch=1), datetime.now(UTC), SUB)
+        now = datetime.now(UTC)
+        made = draw(Random(3), Habits(1, {TERRASCOPE: 1}, batch=1), now, SUB)
         assert made.kind == "batch"
-        return made
+        return replace(made, started_at=now - timedelta(seconds=made.seconds), finished_at=now)
 
     def kept(self, job: Job) -> list[tuple[str, int, bool]]:
         """(what became of it, micro-credits at first, whether its job was heard of) of each hold of the job."""

@@ -76,7 +76,7 @@ def test_from_the_whole_to_a_part_and_back_by_keyboard(alice: Page) -> None:
 
 def test_every_stop_of_a_hold_can_be_seen(alice: Page) -> None:
     open_hold(alice, "Cross-border mosaic")
-    for _ in range(16):
+    for _ in range(12):
         alice.keyboard.press("Tab")
         assert alice.evaluate("getComputedStyle(document.activeElement).outlineStyle") != "none"
 
