@@ -537,7 +537,7 @@ class Migration(migrations.Migration):
                             models.Func(
                                 models.Func(
                                     django.db.models.functions.text.Lower(
-                                        django.db.models.functions.comparison.Collate("label", collation="C")
+                                        django.db.models.functions.comparison.Collate("label", "C")
                                     ),
                                     models.Value("[^a-z0-9]+"),
                                     models.Value("-"),
@@ -568,7 +568,7 @@ class Migration(migrations.Migration):
                 expression=models.Func(
                     models.Func(
                         django.db.models.functions.text.Lower(
-                            django.db.models.functions.comparison.Collate("label", collation="C")
+                            django.db.models.functions.comparison.Collate("label", "C")
                         ),
                         models.Value("[^a-z0-9]+"),
                         models.Value("-"),
