@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -13,12 +13,14 @@ from django.db import connection
 
 from accounting import holds, usage
 from accounting.errors import NotFound
-from accounting.guard import Figures, Verdict, judge
+from accounting.guard import Bound, Figures, Verdict, bounds, judge
 from accounting.models import Hold
 from accounting.principals import ServicePrincipal
 from accounting.rating import UsageLine
 from accounting.reports import CAPTURES, UsageReport
 from accounting.usage import Outcome
+
+MOST_TITLE = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,19 +43,30 @@ class Running:
     expires_at: datetime
     told: str
     verdict: Verdict
+    bounds: tuple[Bound, ...]
+    """What it is held to; the verdict is about the worst of them."""
 
 
 _FIGURES = """
 SELECT hold, uuid, client, person, organisation, source, job_id, remaining, captured, used, budget, free, limits,
        family_budget, family_used, suspended, beat_at, expires_at, verdict
-  FROM hold_figures(%s, %s)
+  FROM unnest(%s::bigint[]) AS wanted(hold_id), LATERAL hold_figures(%s, wanted.hold_id)
 """
 
 
 def running(wallet: int, hold: int | None = None) -> Sequence[Running]:
     """The open holds of a wallet, or the one; each judged by what is known now."""
+    return _read(wallet, [hold])
+
+
+def running_of(wallet: int, holds: Collection[int]) -> Mapping[int, Running]:
+    """Those of the holds of a wallet (primary keys) that are open, by primary key; one query for all of them."""
+    return {job.hold: job for job in _read(wallet, holds)} if holds else {}
+
+
+def _read(wallet: int, holds: Collection[int | None]) -> Sequence[Running]:
     with connection.cursor() as cursor:
-        cursor.execute(_FIGURES, [wallet, hold])
+        cursor.execute(_FIGURES, [list(holds), wallet])
         names = [column.name for column in cursor.description]
         return [_running(wallet, dict(zip(names, row, strict=True))) for row in cursor.fetchall()]
 
@@ -87,6 +100,7 @@ def _running(wallet: int, row: dict[str, Any]) -> Running:
         expires_at=row["expires_at"],
         told=row["verdict"],
         verdict=judge(figures),
+        bounds=tuple(bounds(figures)),
     )
 
 
@@ -183,6 +197,7 @@ def _report(  # noqa: PLR0913
         user=hold.person.sub,
         user_issuer=hold.person.issuer,
         job_id=hold.job_id,
+        job_title=_title(hold.metadata),
         lines=tuple(lines),
         raw=raw,
         key=key,
@@ -194,3 +209,9 @@ def _report(  # noqa: PLR0913
         hold=hold.pk,
         final=final,
     )
+
+
+def _title(metadata: Any) -> str | None:
+    """What the back end called the job when it reserved for it; a report of the job may say it better."""
+    title = metadata.get("title")
+    return title[:MOST_TITLE] if isinstance(title, str) else None

@@ -33,6 +33,16 @@ class Figures:
 
 
 @dataclass(frozen=True, slots=True)
+class Bound:
+    """Something that a job may use at most: `amount`, of which `used` are used. `name` says of what, in words."""
+
+    reason: str
+    amount: int
+    used: int
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
 class Verdict:
     """`left` is what may still be used until the nearest bound, never negative."""
 
@@ -48,23 +58,25 @@ def judge(figures: Figures) -> Verdict:
         return Verdict("stop", "organisation_suspended", "The organisation is suspended.", 0)
     worst = Verdict("continue", "", "", figures.captured + figures.remaining + figures.free - figures.used)
     left = worst.left
-    for reason, bound, used, name in _bounds(figures):
-        left = min(left, bound - used)
-        decision = _decide(bound, used)
+    for bound in bounds(figures):
+        left = min(left, bound.amount - bound.used)
+        decision = _decide(bound.amount, bound.used)
         if _ORDER[decision] > _ORDER[worst.decision]:
-            detail = f"{to_text(used)} of {to_text(bound)} credits {name} are used."
-            worst = Verdict(decision, reason, detail, 0)
+            detail = f"{to_text(bound.used)} of {to_text(bound.amount)} credits {bound.name} are used."
+            worst = Verdict(decision, bound.reason, detail, 0)
     return Verdict(worst.decision, worst.reason, worst.detail, max(left, 0))
 
 
-def _bounds(figures: Figures) -> Iterator[tuple[str, int, int, str]]:
+def bounds(figures: Figures) -> Iterator[Bound]:
+    """Everything that the job is held to, in the order in which a verdict names them."""
     if figures.budget is not None:
-        yield "over_budget", figures.budget, figures.used, "of the job's budget"
+        yield Bound("over_budget", figures.budget, figures.used, "of the job's budget")
     if figures.family is not None:
-        yield "over_budget", *figures.family, "of the parent job's budget"
+        yield Bound("over_budget", *figures.family, "of the parent job's budget")
     for amount, used in figures.limits:
-        yield "over_limit", amount, used, "of a limit of the organisation"
-    yield "no_credit", figures.captured + figures.remaining + figures.free, figures.used, "that can be had"
+        yield Bound("over_limit", amount, used, "of a limit of the organisation")
+    available = figures.captured + figures.remaining + figures.free
+    yield Bound("no_credit", available, figures.used, "that can be had")
 
 
 def _decide(bound: int, used: int) -> Decision:

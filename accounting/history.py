@@ -68,6 +68,7 @@ def _grant(  # noqa: PLR0913, PLR0917  the columns of the statement
         fund=fund,
         amount=amount,
         remaining=int(remaining),
+        held=0,
         priority=priority,
         issued_at=issued_at,
         expires_at=expires_at,

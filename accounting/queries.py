@@ -52,7 +52,10 @@ class Balance:
 
 @dataclass(frozen=True, slots=True)
 class GrantView:
-    """A grant with something left; `backends` and `processes` empty = any."""
+    """A grant with something left, of which `held` is bound to open holds; `backends` and `processes` empty = any.
+
+    Of one that has expired meanwhile only what is bound is left (H5).
+    """
 
     id: int
     kind: str
@@ -60,6 +63,7 @@ class GrantView:
     fund: str
     amount: int
     remaining: int
+    held: int
     priority: int
     issued_at: datetime
     expires_at: datetime | None
@@ -86,8 +90,7 @@ class BackEndView:
 
 _BALANCE_NOW = """
 SELECT a.posted, a.held,
-       coalesce((SELECT sum(g.held) + sum(g.remaining - g.held)
-                                          FILTER (WHERE g.expires_at IS NULL OR g.expires_at > t.instant)
+       coalesce((SELECT sum(CASE WHEN g.expires_at <= t.instant THEN g.held ELSE g.remaining END)
                    FROM accounting_grant g WHERE g.wallet_id = a.id AND g.remaining > 0), 0),
        coalesce((SELECT sum(d.outstanding) FROM accounting_debt d WHERE d.wallet_id = a.id AND d.outstanding > 0), 0),
        t.instant
@@ -124,13 +127,13 @@ def account_total(account: int, *, at: datetime | None = None) -> int:
 
 
 def open_grants(organisation: int) -> Sequence[GrantView]:
-    """Usable grants in the order in which they burn (G1)."""
+    """Usable grants in the order in which they burn (G1), and what open holds keep of those that have expired."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT accounting_now()")
         (now,) = cursor.fetchone()
     rows = (
         Grant.objects.filter(wallet__organisation_id=organisation, remaining__gt=0)
-        .filter(Q(expires_at__isnull=True) | Q(expires_at__gt=now))
+        .filter(Q(expires_at__isnull=True) | Q(expires_at__gt=now) | Q(held__gt=0))
         .order_by("priority", F("expires_at").asc(nulls_last=True), "id")
     )
     return [
@@ -140,7 +143,8 @@ def open_grants(organisation: int) -> Sequence[GrantView]:
             label=row.label,
             fund=row.fund,
             amount=row.amount,
-            remaining=row.remaining,
+            remaining=row.held if row.expires_at and row.expires_at <= now else row.remaining,
+            held=row.held,
             priority=row.priority,
             issued_at=row.issued_at,
             expires_at=row.expires_at,

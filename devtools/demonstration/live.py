@@ -19,7 +19,7 @@ from pathlib import Path
 from random import Random
 from types import FrameType
 
-from devtools.demonstration import guard
+from devtools.demonstration import guard, reserving
 from devtools.demonstration.bodies import posts
 from devtools.demonstration.federation import CLIENT_OF
 from devtools.demonstration.people import PEOPLE, Person
@@ -55,10 +55,10 @@ class Live:
                     break
 
     def step(self) -> int:
-        """One job finishes and is reported, after whatever still waits. Returns how many reports were booked."""
+        """One job that may run ends and is reported, after what still waits. Returns how many reports were booked."""
         person, job = self._finish_job()
         reporter = self.reporters[job.source]
-        for endpoint, body in posts(job, person.sub):
+        for endpoint, body in posts(job, person.sub) if reserving.may_run(reporter, job, person.sub) else ():
             reporter.add(endpoint, body)
         return sum(each.flush() for each in {id(r): r for r in self.reporters.values()}.values())
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -32,7 +32,11 @@ class ReportingFailed(Exception):
 
 
 class ReportRefused(Exception):
-    """A permanent answer: the same report would be refused again."""
+    """A permanent answer: the same report would be refused again. `status` is 0 when it was not the server's."""
+
+    def __init__(self, words: str, status: int = 0) -> None:
+        super().__init__(words)
+        self.status = status
 
 
 @dataclass
@@ -101,6 +105,19 @@ class Reporter:
             self.waiting.popleft()
         return booked
 
+    def post(self, path: str, body: Body, key: str = "") -> Body:
+        """Anything else that a back end may ask; not kept when it fails.
+
+        :raises ReportingFailed: not now. :raises ReportRefused: not like this.
+        """
+        session, headers = (self._patient, {"Idempotency-Key": key}) if key else (self._once, {})
+        answer = self._send(session, "POST", path, body, headers)
+        try:
+            document: Body = answer.json()
+        except ValueError as error:
+            raise ReportRefused(f"{answer.status_code} with an answer that is no JSON", answer.status_code) from error
+        return document
+
     def _report(self, endpoint: str, body: Body) -> float:
         """The cost in credits, as the client adds it up."""
         keyed = "idempotencyKey" in body
@@ -112,17 +129,24 @@ class Reporter:
         except (ValueError, TypeError, KeyError) as error:
             raise ReportRefused(f"{answer.status_code} with an answer that cannot be added up") from error
 
-    def _send(self, session: requests.Session, method: str, path: str, body: Body | None = None) -> requests.Response:
+    def _send(
+        self,
+        session: requests.Session,
+        method: str,
+        path: str,
+        body: Body | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> requests.Response:
         """With our token; a token that is refused is renewed once, as after a provider's restart."""
         for fresh in (False, True):
-            headers = {"Authorization": f"Bearer {self._access_token(renew=fresh)}"}
-            answer = self._ask(session, method, path, json=body, headers=headers)
+            token = {"Authorization": f"Bearer {self._access_token(renew=fresh)}"}
+            answer = self._ask(session, method, path, json=body, headers={**(headers or {}), **token})
             if answer.status_code != 401:
                 break
         if answer.status_code in TRANSIENT:
             raise ReportingFailed(f"{answer.status_code}")
         if not answer.ok:
-            raise ReportRefused(f"{answer.status_code} {answer.text[:300]}")
+            raise ReportRefused(f"{answer.status_code} {answer.text[:300]}", answer.status_code)
         return answer
 
     def _ask(self, session: requests.Session, method: str, path: str, **more: Any) -> requests.Response:

@@ -21,7 +21,7 @@ from accounting.api.etl import reading
 from accounting.credits import MICROS
 from accounting.reports import ADDED_VALUE, RESOURCES, UsageReport
 from devtools import clock
-from devtools.demonstration import guard, history
+from devtools.demonstration import guard, history, running
 from devtools.demonstration.allowances import Allowance, allowances
 from devtools.demonstration.bodies import Body, posts
 from devtools.demonstration.federation import CLIENT_OF
@@ -122,7 +122,8 @@ class _Past:
         midnights = [(self.start + timedelta(days=n), 0, None) for n in range(self.days + 1)]
         given = [(item.at, 1, item) for item in allowances(self.anchor, self.days)]
         reported = [(item.at, 2, item) for item in history.reports(self.anchor, self.days, self.until)]
-        for at, _, item in sorted([*midnights, *given, *reported], key=lambda event: event[:2]):
+        acted = [(act.at, 3, act) for act in running.acts(self.start, self.until)]
+        for at, _, item in sorted([*midnights, *given, *reported, *acted], key=lambda event: event[:2]):
             if isinstance(item, Reported):
                 self._collect(item)
                 continue
@@ -131,6 +132,8 @@ class _Past:
             if item is None:
                 grants.expire_due()
                 self._give_back()
+            elif isinstance(item, running.Act):
+                item.do(self.stage)
             else:
                 self._give(item)
         self._report_all(self.until)

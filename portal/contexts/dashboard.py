@@ -6,37 +6,49 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.urls import reverse
-
-from accounting import queries
-from portal.contexts import terms
-from portal.contexts.jobs import NO_ORGANISATION, JobRow, job_path, organisation_named, row_of
+from accounting import hold_queries, queries
+from portal.contexts import notices as told
+from portal.contexts.hold_rows import HoldRow, rows_of
+from portal.contexts.jobs import JobRow, row_of
+from portal.contexts.notices import Notice
+from portal.contexts.spans import ahead
 from portal.models import User
 
 SOON = timedelta(days=14)
 """A grant that expires within this is pointed out."""
-NOTICE_AGE = timedelta(days=14)
 LAST_JOBS = 8
-MOST_NOTICES = 50
+RUNNING_JOBS = 6
 OPEN_NOTICES = 2
-REFUSED = "organisation_refused"
-"""The kind of notice that says that an organisation named by a job did not pay."""
 
 
 @dataclass(frozen=True, slots=True)
 class GrantRow:
-    """`share` is what is left in percent, for the bar; `meter` says it in words; `ahead` when it expires."""
+    """`share` is what is left in percent, for the bar, its last part, `held_share` wide from `held_from`, what running
+    jobs keep; `meter` says it in words; `ahead` when it expires. Of one that has `expired` only that part is left.
+    """
 
     label: str
     kind: str
     scope: str
     amount: int
     remaining: int
+    held: int
     share: str
+    held_from: str
+    held_share: str
     meter: str
     expires_at: datetime | None
     ahead: str
     soon: bool
+    expired: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """The jobs that credits are held for; `count` is all of them, `jobs` the newest."""
+
+    count: int
+    jobs: tuple[HoldRow, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,22 +59,10 @@ class Month:
 
 
 @dataclass(frozen=True, slots=True)
-class Notice:
-    """`dismiss` is the kind to mark as read when the person closes it; empty when it cannot be closed."""
-
-    tone: str
-    title: str
-    text: str
-    href: str
-    action: str
-    dismiss: str
-
-
-@dataclass(frozen=True, slots=True)
 class Dashboard:
     """`spendable` is never negative: what is owed is shown as such. `expiry` is the grant that expires next,
-    `granted_left` the sum over the grants, before what is owed. `more_notices` are folded, so that the balance stays
-    in view.
+    `granted_left` the sum over the grants: what is spendable, held and owed together. `running` is None when nothing is
+    held. `more_notices` are folded, so that the balance stays in view.
     """
 
     balance: queries.Balance
@@ -71,6 +71,7 @@ class Dashboard:
     grants: tuple[GrantRow, ...]
     granted_left: int
     expiry: GrantRow | None
+    running: Running | None
     jobs: tuple[JobRow, ...]
     notices: tuple[Notice, ...]
     more_notices: tuple[Notice, ...]
@@ -81,33 +82,32 @@ def page_of(user: User, organisation: int) -> Dashboard:
     names = {backend.id: backend.name for backend in queries.backends()}
     grants = tuple(_grant_row(grant, names, balance.as_of) for grant in queries.open_grants(organisation))
     jobs = queries.jobs(organisations=[organisation]).order_by("-reported_at", "-pk")
-    notices = _notices(user, balance)
+    notices = told.of(user, balance)
     return Dashboard(
         balance=balance,
         spendable=max(balance.spendable, 0),
         month=_month(organisation, balance.as_of),
         grants=grants,
         granted_left=sum(grant.remaining for grant in grants),
-        expiry=min((grant for grant in grants if grant.expires_at), key=_expiry, default=None),
+        expiry=min((grant for grant in grants if grant.expires_at and not grant.expired), key=_expiry, default=None),
+        running=_running(user, organisation, balance.as_of),
         jobs=tuple(row_of(job) for job in jobs[:LAST_JOBS]),
         notices=notices[:OPEN_NOTICES],
         more_notices=notices[OPEN_NOTICES:],
     )
 
 
-def ahead(at: datetime, now: datetime) -> str:
-    """How far away an instant is, in the unit a person would choose."""
-    for unit, length in (("day", timedelta(days=1)), ("hour", timedelta(hours=1)), ("minute", timedelta(minutes=1))):
-        count = (at - now) // length
-        if count > 0:
-            return f"in {count} {unit}{'' if count == 1 else 's'}"
-    return "in a moment"
-
-
 def _expiry(grant: GrantRow) -> datetime:
     if grant.expires_at is None:
         raise ValueError("only grants that expire are compared")
     return grant.expires_at
+
+
+def _running(user: User, organisation: int, now: datetime) -> Running | None:
+    count = hold_queries.count_running(organisation)
+    if not count:
+        return None
+    return Running(count, rows_of(hold_queries.running(organisation, RUNNING_JOBS), user, now, family=True))
 
 
 def _month(organisation: int, now: datetime) -> Month:
@@ -120,18 +120,24 @@ def _month(organisation: int, now: datetime) -> Month:
 
 
 def _grant_row(grant: queries.GrantView, backends: Mapping[int, str], now: datetime) -> GrantRow:
-    permille = grant.remaining * 1000 // grant.amount
+    permille, held = (part * 1000 // grant.amount for part in (grant.remaining, grant.held))
+    kept = f", {held // 10} % kept for running jobs" if grant.held else ""
+    expired = grant.expires_at is not None and grant.expires_at <= now
     return GrantRow(
         label=grant.label,
         kind=grant.kind,
         scope=_scope(grant, backends),
         amount=grant.amount,
         remaining=grant.remaining,
+        held=grant.held,
         share=f"{max(permille, 5) / 10:.1f}",
-        meter=f"{permille // 10} % of {grant.label} left",
+        held_from=f"{(permille - held) / 10:.1f}",
+        held_share=f"{held / 10:.1f}",
+        meter=f"{permille // 10} % of {grant.label} left{kept}",
         expires_at=grant.expires_at,
-        ahead=ahead(grant.expires_at, now) if grant.expires_at else "",
-        soon=grant.expires_at is not None and grant.expires_at - now < SOON,
+        ahead=ahead(grant.expires_at, now) if grant.expires_at and not expired else "",
+        soon=grant.expires_at is not None and not expired and grant.expires_at - now < SOON,
+        expired=expired,
     )
 
 
@@ -147,55 +153,3 @@ def _scope(grant: queries.GrantView, backends: Mapping[int, str]) -> str:
 
 def _listed(names: Sequence[str]) -> str:
     return " or ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
-
-
-def _notices(user: User, balance: queries.Balance) -> tuple[Notice, ...]:
-    """What the person should know: terms to accept, a debt, each organisation that a job of theirs named in vain."""
-    refusals: dict[object, list[Mapping[str, object]]] = {}
-    for notice in queries.notices(user.person_id, limit=MOST_NOTICES, unread_only=True):
-        if notice.kind == REFUSED and balance.as_of - notice.created_at < NOTICE_AGE:
-            refusals.setdefault(notice.facts.get("requested"), []).append(notice.facts)
-    terms_due = [_terms()] if terms.are_due(user) else []
-    debt = [_debt()] if balance.debt else []
-    return (*terms_due, *debt, *(_refused(facts) for facts in refusals.values()))
-
-
-def _terms() -> Notice:
-    return Notice(
-        tone="warn",
-        title="Please read and accept the terms of use",
-        text="Back ends may hold back new jobs until you accept them. Past usage is charged as before.",
-        href=reverse("terms"),
-        action="Open the terms",
-        dismiss="",
-    )
-
-
-def _debt() -> Notice:
-    return Notice(
-        tone="bad",
-        title="The credits are used up",
-        text="Work that was done is never refused, so part of it is not covered yet. The next credits pay that first.",
-        href="",
-        action="",
-        dismiss="",
-    )
-
-
-def _refused(facts: Sequence[Mapping[str, object]]) -> Notice:
-    job, source = str(facts[0].get("job", "")), str(facts[0].get("source", ""))
-    jobs = "A job of yours" if len(facts) == 1 else f"{len(facts)} jobs of yours"
-    named = organisation_named(facts[0].get("requested"))
-    if named == NO_ORGANISATION:
-        title, way_out = f"{jobs} named {named}", "Correct the number, or do not name one."
-    else:
-        title = f"{jobs} named {named}, but you are not a member of it"
-        way_out = "Ask an owner of the other one to add you, or do not name it."
-    return Notice(
-        tone="warn",
-        title=title,
-        text=f"So the organisation you had chosen paid. {way_out}",
-        href=job_path(source, job) if source else "",
-        action="See the job" if len(facts) == 1 else "See the latest",
-        dismiss=REFUSED,
-    )

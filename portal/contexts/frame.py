@@ -94,10 +94,11 @@ def sign_in_url(request: HttpRequest) -> str:
 
 
 def _pages(path: str) -> tuple[PageLink, ...]:
-    dashboard, jobs, profile = reverse("dashboard"), reverse("jobs"), reverse("profile")
+    dashboard, jobs, holds, profile = (reverse(name) for name in ("dashboard", "jobs", "holds", "profile"))
     return (
         PageLink("Dashboard", dashboard, icon="layout-dashboard", here=path.startswith(dashboard)),
         PageLink("Jobs", jobs, icon="list-checks", here=path.startswith(jobs)),
+        PageLink("Holds", holds, icon="hourglass", here=path.startswith(holds)),
         PageLink("Profile", profile, icon="circle-user", here=path.startswith(profile)),
     )
 

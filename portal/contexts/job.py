@@ -13,6 +13,8 @@ from urllib.parse import urlencode
 from accounting import receipts
 from accounting.answers import trim
 from accounting.credits import to_text
+from portal.contexts import job_holds, people
+from portal.contexts.job_holds import JobHold
 from portal.contexts.jobs import NO_ORGANISATION, job_path, organisation_named, receipt_path, title_of
 from portal.models import User
 
@@ -76,8 +78,11 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Charge:
-    """One booked report. `given_back` is the reason of its reversal, when there was one."""
+    """One booked report. `given_back` is the reason of its reversal, when there was one; `replaced` says what took its
+    place. `anchor` names it in addresses.
+    """
 
+    anchor: str
     title: str
     reported_by: str
     tariff: str
@@ -85,16 +90,20 @@ class Charge:
     lines: tuple[Line, ...]
     cost: int
     given_back: str
+    replaced: str
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
+    """`replaced` are charges of a running job in whose place others of the run stand."""
+
     execution_id: str
     state: str
     started_at: datetime | None
     finished_at: datetime | None
     cost: int
     charges: tuple[Charge, ...]
+    replaced: tuple[Charge, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +128,7 @@ class JobPage:
     kind: str
     organisation: str
     who: str
+    holds: tuple[JobHold, ...]
     started_at: datetime | None
     finished_at: datetime | None
     duration: str
@@ -147,7 +157,8 @@ def page_of(job: Job, others: Sequence[Job], viewer: User) -> JobPage:
         state=job.state,
         kind="Synchronous" if job.kind == "sync" else "Batch job",
         organisation=job.organisation.name,
-        who="You" if job.person_id == viewer.person_id else _name_of(job.person_id),
+        who=people.names([job.person_id], viewer)[job.person_id],
+        holds=job_holds.holds_of(job),
         started_at=job.started_at,
         finished_at=job.finished_at,
         duration=_duration(job.started_at, job.finished_at),
@@ -187,42 +198,56 @@ def _refused_why(named: object) -> str:
     return "The person who ran the job is not a member of it, so the organisation they had chosen paid instead."
 
 
-def _name_of(person: int) -> str:
-    user = User.objects.filter(person_id=person).first()
-    return user.display_name if user else "Somebody who has not signed in yet"
-
-
 def _runs(executions: Iterable[Execution], booked: Sequence[receipts.Receipt]) -> tuple[Run, ...]:
-    """The executions in the order in which they were first reported, each with its charges."""
+    """The executions in the order in which they were first reported, each with its charges. A charge that was replaced
+    belongs to the run of the one that took its place, whose name it may not have known.
+    """
     known = {execution.execution_id: execution for execution in executions}
-    order = dict.fromkeys(receipt.execution_id or "" for receipt in booked)
+    instead = job_holds.replacements(booked)
+    runs = {one.transaction: instead.get(one.transaction, one).execution_id or "" for one in booked}
+    order = dict.fromkeys(runs[receipt.transaction] for receipt in booked)
     return tuple(
         Run(
             execution_id=name,
             state=known[name].state if name in known else "",
             started_at=known[name].started_at if name in known else None,
             finished_at=known[name].finished_at if name in known else None,
-            cost=sum(one.cost for one in booked if (one.execution_id or "") == name and not one.reversal),
-            charges=tuple(_charge(one) for one in booked if (one.execution_id or "") == name),
+            cost=sum(one.cost for one in booked if runs[one.transaction] == name and not one.reversal),
+            charges=tuple(
+                _charge(one) for one in booked if runs[one.transaction] == name and one.transaction not in instead
+            ),
+            replaced=tuple(
+                _charge(one, instead[one.transaction])
+                for one in booked
+                if runs[one.transaction] == name and one.transaction in instead
+            ),
         )
         for name in order
     )
 
 
-def _charge(receipt: receipts.Receipt) -> Charge:
+def _charge(receipt: receipts.Receipt, instead: receipts.Receipt | None = None) -> Charge:
     tariff = receipt.tariff
     return Charge(
+        anchor=f"charge-{receipt.transaction}",
         title=_title(receipt),
         reported_by=receipt.reported_by,
         tariff=f"{tariff.name}, version {tariff.version}" if tariff else "",
         booked_at=receipt.booked_at,
         lines=tuple(_line(line) for line in receipt.lines),
         cost=receipt.cost,
-        given_back=receipt.reversal.reason.replace("_", " ") if receipt.reversal else "",
+        given_back=receipt.reversal.reason.replace("_", " ") if receipt.reversal and instead is None else "",
+        replaced=_replaced(instead) if instead else "",
     )
 
 
+def _replaced(instead: receipts.Receipt) -> str:
+    return "a later charge" if job_holds.is_capture(instead) else "the job’s report"
+
+
 def _title(receipt: receipts.Receipt) -> str:
+    if job_holds.is_capture(receipt):
+        return "Used so far, charged under the hold"
     if receipt.service:
         return f"Added value of {receipt.service}"
     fees = bool(receipt.lines) and all(line.canonical_unit == "credit" for line in receipt.lines)

@@ -13,7 +13,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from accounting import organisations, outbox
 from accounting.errors import NotFound
-from portal.contexts import dashboard, frame
+from portal.contexts import frame, notices
 from portal.contexts import profile as profiles
 from portal.contexts import terms as agreements
 from portal.views.access import signed_in, user_of
@@ -61,9 +61,10 @@ def switch_organisation(request: HttpRequest) -> HttpResponse:
 @signed_in
 def close_notices(request: HttpRequest) -> HttpResponse:
     """Show no more what the person was told of one kind until now."""
-    if request.POST.get("kind") != dashboard.REFUSED:
+    kind = request.POST.get("kind", "")
+    if kind not in notices.CLOSABLE:
         raise BadRequest("kind must be that of a notice which can be closed")
-    outbox.mark_read(user_of(request).person_id, dashboard.REFUSED)
+    outbox.mark_read(user_of(request).person_id, kind)
     return HttpResponseRedirect(reverse("dashboard"))
 
 

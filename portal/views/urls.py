@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from portal.views import account, jobs, pages, sign_in
+from portal.views import account, holds, jobs, pages, sign_in
 
 urlpatterns = [
     path("", pages.landing, name="landing"),
@@ -22,6 +22,8 @@ urlpatterns = [
     # Sources contain slashes, so the last part is the job; a slash in a job id is written %2F.
     path("jobs/<path:source>/<str:job_id>", jobs.job, name="job"),
     path("receipts/<path:source>/<str:job_id>", jobs.receipt, name="receipt"),
+    path("holds/", holds.hold_list, name="holds"),
+    path("holds/<uuid:hold>/", holds.hold, name="hold"),
     path("profile/", account.profile, name="profile"),
     path("terms/", account.terms, name="terms"),
 ]

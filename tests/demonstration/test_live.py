@@ -9,7 +9,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -18,17 +19,18 @@ import pytest
 from django.core.cache import cache
 
 from accounting import invariants
+from devtools.demonstration import reserving
 from devtools.demonstration.bodies import Body, posts
 from devtools.demonstration.federation import MEMBERS
 from devtools.demonstration.people import SENTINEL_HUB, TERRASCOPE, Habits, find
 from devtools.demonstration.reporting import Reporter, ReportingFailed, ReportRefused
 from devtools.demonstration.seed import seed
-from devtools.demonstration.workload import draw
+from devtools.demonstration.workload import Job, draw
 from devtools.paths import ROOT
 from devtools.processes import free_ports
 from devtools.provider import AUDIENCE, Provider, ProviderAdmin, service_client
 from portal.api import auth
-from tests.demonstration.books import value
+from tests.demonstration.books import query, value
 from tests.demonstration.server import Server
 
 pytestmark = [pytest.mark.provider, pytest.mark.slow]
@@ -181,6 +183,68 @@ def test_a_provider_that_is_away_makes_it_wait(op: Provider, reporter: Callable[
     finally:
         admin.clear_faults()
     assert client.flush() == 1
+
+
+class TestReserving:
+    """Before a batch job: a hold of what it will cost; the report ends it."""
+
+    @pytest.fixture
+    def batch(self) -> Job:
+        now = datetime.now(UTC)
+        made = draw(Random(3), Habits(1, {TERRASCOPE: 1}, batch=1), now, SUB)
+        assert made.kind == "batch"
+        return replace(made, started_at=now - timedelta(seconds=made.seconds), finished_at=now)
+
+    def kept(self, job: Job) -> list[tuple[str, int, bool]]:
+        """(what became of it, micro-credits at first, whether its job was heard of) of each hold of the job."""
+        return query(
+            "SELECT coalesce(e.kind, 'open'), h.amount, o.beat_at IS NOT NULL FROM accounting_hold h"
+            " LEFT JOIN accounting_holdevent e ON e.hold_id = h.id AND e.ends"
+            " LEFT JOIN accounting_openhold o ON o.hold_id = h.id WHERE h.job_id = %s",
+            job.job_id,
+        )
+
+    def test_a_job_has_a_hold_and_a_heartbeat_until_its_report(
+        self, reporter: Callable[..., Reporter], batch: Job, lines: list[str]
+    ) -> None:
+        client = reporter()
+        amount = int(reserving.expected(batch) * 1_000_000)
+        assert reserving.may_run(client, batch, SUB)
+        assert self.kept(batch) == [("open", amount, True)]
+        assert lines[-1].endswith("credits: continue")
+        for endpoint, body in posts(batch, SUB):
+            client.add(endpoint, body)
+        client.flush()
+        assert self.kept(batch) == [("captured", amount, False)]
+        assert value("SELECT max(excess) FROM accounting_holdevent") == 0
+        assert list(invariants.violations()) == []
+
+    def test_a_job_beyond_the_credits_does_not_run(
+        self, reporter: Callable[..., Reporter], batch: Job, lines: list[str]
+    ) -> None:
+        huge = replace(batch, cpu_seconds=10**9)
+        assert not reserving.may_run(reporter(), huge, SUB)
+        assert "reserves nothing: 402" in lines[-1]
+        assert self.kept(huge) == []
+
+    def test_synchronous_work_needs_none(self, reporter: Callable[..., Reporter], batch: Job, portal: Server) -> None:
+        portal.stop()
+        assert reserving.may_run(reporter(), replace(batch, kind="sync"), SUB)
+
+    def test_whoever_cannot_ask_runs_it_all_the_same(
+        self, reporter: Callable[..., Reporter], batch: Job, portal: Server, lines: list[str]
+    ) -> None:
+        client = reporter()
+        client.check()
+        portal.stop()
+        assert reserving.may_run(client, batch, SUB)
+        assert lines[-1].endswith("runs without a hold: ConnectionError")
+
+    def test_a_federation_without_holds(self, reporter: Callable[..., Reporter], batch: Job, lines: list[str]) -> None:
+        client = reporter()
+        client.etl_url += "/etl"
+        assert reserving.may_run(client, batch, SUB)
+        assert "reserves nothing: 404" in lines[-1]
 
 
 def test_the_program_goes_on_until_it_is_told_to_stop(op: Provider, portal: Server, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ import pytest
 from django.core.management import call_command
 from django.db import connection, transaction
 
-from accounting import invariants, registry, tariffs
+from accounting import captures, invariants, limits, registry, tariffs
 from accounting.tariffs import RuleSpec
 from devtools.demonstration.describe import describe
 from devtools.demonstration.people import EODC, ORGANISATIONS, PEOPLE, SERVICE_ACCOUNT
@@ -151,6 +151,7 @@ def test_ninety_days_tell_the_whole_story() -> None:
     _every_kind_of_grant_was_used()
     _tariffs_changed_and_will_change()
     _reports_are_of_every_kind()
+    _jobs_run_when_it_ends()
 
 
 def _the_past_is_spread_over_the_days() -> None:
@@ -240,3 +241,28 @@ def _reports_are_of_every_kind() -> None:
         " JOIN accounting_organisation o ON o.id = r.organisation_id WHERE r.organisation_refused"
     )
     assert charged == [("Personal",)]
+
+
+def _jobs_run_when_it_ends() -> None:
+    """Holds of every fate, those that are open for weeks, and one job near its budget."""
+    lab = value("SELECT id FROM accounting_organisation WHERE name = 'Forest Watch Lab'")
+    wallet = value("SELECT id FROM accounting_account WHERE organisation_id = %s", lab)
+    jobs = {job.job_id: job for job in captures.running(wallet)}
+    assert jobs["j-loss-brittany"].verdict.decision == "warn"
+    assert {job.verdict.decision for name, job in jobs.items() if name != "j-loss-brittany"} == {"continue"}
+    assert jobs.keys() > {"agg-leaf-area", "j-leaf-west", "j-leaf-east", "j-burnt-thessaly"}
+    assert min(job.expires_at for job in jobs.values()) > NOW + timedelta(days=40)
+    assert value("SELECT count(*) FROM accounting_hold WHERE parent_id IS NOT NULL") == 2
+    assert query("SELECT DISTINCT kind FROM accounting_holdevent WHERE ends ORDER BY kind") == [
+        ("captured",),
+        ("expired",),
+    ]
+    assert value("SELECT count(*) FROM accounting_holdevent WHERE excess > 0") == 1
+    (limit,) = limits.limits(lab)
+    assert 0 < limit.spent < limit.amount
+
+
+def test_a_past_too_short_for_them_has_no_running_jobs() -> None:
+    seed(now=NOW, days=1)
+    assert value("SELECT count(*) FROM accounting_hold") == 0
+    assert list(invariants.violations()) == []

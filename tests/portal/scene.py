@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -39,11 +39,12 @@ TITLES = (
 
 @dataclass(frozen=True)
 class Scene:
-    """`golden` is the job whose cost is the documented example: 7.759775 with its base fee."""
+    """`golden` is the job whose cost is the documented example: 7.759775 with its base fee; `clients` by source."""
 
     alice: int
     home: int
     lab: int
+    clients: Mapping[str, ServicePrincipal]
     golden: str = "j-2611209f31c4a7"
 
 
@@ -63,7 +64,7 @@ def furnish(issuer: str, now: datetime | None = None, jobs: int = 32) -> Scene:
         _grant(alice.personal_organisation, 500, "free", "Monthly free credits", now + timedelta(days=9))
         for number in range(jobs):
             _past_job(cursor, clients, number, now - timedelta(hours=23 * (jobs - number)))
-        scene = Scene(alice.pk, alice.personal_organisation, lab)
+        scene = Scene(alice.pk, alice.personal_organisation, lab, clients)
         clock.move(cursor, now - timedelta(minutes=18))
         _golden_job(clients[TERRASCOPE], scene, now)
         _refused_job(clients[CDSE], alice.personal_organisation, now)

@@ -65,6 +65,7 @@ def _grant(grant: GrantView, slugs: dict[int, str]) -> documents.Grant:
         fund=grant.fund,
         amount=to_text(grant.amount),
         remaining=to_text(grant.remaining),
+        held=to_text(grant.held),
         priority=grant.priority,
         issued_at=grant.issued_at,
         expires_at=grant.expires_at,

@@ -34,7 +34,8 @@ class Grant(Struct):
     label: str
     fund: Annotated[str, Meta(description="Who pays for it.")]
     amount: Credits
-    remaining: Credits
+    remaining: Annotated[str, Meta(description="What is left, with what is held; of an expired grant what is held.")]
+    held: Annotated[str, Meta(description="The part of `remaining` that is kept for running jobs.")]
     priority: Annotated[int, Meta(description="Low ones burn first.")]
     issued_at: datetime
     expires_at: datetime | None

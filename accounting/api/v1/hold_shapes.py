@@ -105,7 +105,11 @@ class HoldRequest(_Payer, forbid_unknown_fields=True, kw_only=True):
     expires_in: Seconds | None = None
     failed_open: Annotated[bool, Meta(description="The job was started while this service could not be asked.")] = False
     metadata: Annotated[
-        dict[str, Any] | None, Meta(description=f"Kept as it is and given back; at most {MAX_METADATA_BYTES} bytes.")
+        dict[str, Any] | None,
+        Meta(
+            description=f"Kept as it is and given back; at most {MAX_METADATA_BYTES} bytes. People see its `title` "
+            "as the name of the job until a report names it."
+        ),
     ] = None
 
 

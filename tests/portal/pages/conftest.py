@@ -17,6 +17,7 @@ from devtools.processes import free_ports
 from devtools.provider import Provider, ProviderAdmin
 from portal import provider
 from tests.conftest import disconnect_others, empty_database
+from tests.portal import running
 from tests.portal import scene as scenes
 from tests.portal.pages.site import CALM, PHONE, Site, Watch
 
@@ -48,7 +49,9 @@ def site(
     with django_db_blocker.unblock(), override_settings(**sign_in_settings):
         server = LiveServer(f"127.0.0.1:{free_ports(1)[0]}")
         try:
-            yield Site(server.url, scenes.furnish(own_provider.issuer), admin)
+            scene = scenes.furnish(own_provider.issuer)
+            running.start(scene)
+            yield Site(server.url, scene, admin)
         finally:
             server.stop()
             disconnect_others()

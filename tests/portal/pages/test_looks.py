@@ -76,7 +76,7 @@ def test_the_reports_of_a_job_line_up(alice: Page, width: int) -> None:
     assert alice.eval_on_selector_all("table.charge-lines :is(td, th)", CUT) == []
 
 
-@pytest.mark.parametrize("path", ["/dashboard/", "/jobs/", "/profile/"])
+@pytest.mark.parametrize("path", ["/dashboard/", "/jobs/", "/holds/", "/profile/"])
 def test_what_is_touched_is_large_enough(alices_phone: Page, path: str) -> None:
     """WCAG 2.2, 2.5.8: 24 by 24 pixels; a row's link covers the row."""
     alices_phone.goto(path)

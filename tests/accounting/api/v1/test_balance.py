@@ -15,6 +15,8 @@ from accounting.models import Transaction
 from tests.accounting.api.v1.conftest import Callers, report
 from tests.accounting.api.v1.test_entries import unnamed
 from tests.accounting.api.v1.test_usage_report_bad_input import check_problem
+from tests.accounting.books import micros
+from tests.accounting.hold_books import reserve
 from tests.conftest import Federation
 
 
@@ -73,6 +75,20 @@ class TestAnswer:
         ]
         assert body["grants"][1]["scope"] == {"backends": [], "processes": ["ndvi", "evi"]}
         assert answer["Cache-Control"] == "no-store"
+
+    def test_shows_what_running_jobs_keep_of_each_grant(self, federation: Federation, callers: Callers) -> None:
+        home = federation.alice.personal_organisation
+        federation.grant(home, micros(10), "free")
+        federation.grant(home, micros(10), "paid", kind="paid")
+        reserve(federation, amount=12.5)
+        body = callers.alice.get("/balance").json()
+        assert (body["posted"], body["held"], body["spendable"]) == ("20", "12.5", "7.5")
+        assert [(one["label"], one["remaining"], one["held"]) for one in body["grants"]] == [
+            ("free", "10", "10"),
+            ("paid", "10", "2.5"),
+        ]
+        past = callers.alice.get("/balance", {"at": body["as_of"]}).json()
+        assert [one["held"] for one in past["grants"]] == ["0", "0"]
 
     def test_shows_the_scope_by_the_names_of_back_ends(self, federation: Federation, callers: Callers) -> None:
         federation.grant(federation.alice.personal_organisation, 1, "trial", backends=[federation.backend])
