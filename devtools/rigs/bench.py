@@ -10,6 +10,7 @@ import statistics
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from devtools.paths import ROOT
 from devtools.postgres import APP
@@ -85,10 +86,11 @@ def of_holds(table: Table, stage: Stage, client: object, chosen: argparse.Namesp
 
     for connections in (1, 8, 32):
         for path in bench_holds.VIEWS:
-            beside = bench_holds.beside_empty(lambda p, c=connections: measure(p, c), path, ROUNDS)  # type: ignore[misc]
+            beside = bench_holds.beside_empty(partial(measure, connections=connections), path, ROUNDS)
             name = f"POST {path} beside an empty view, {connections} connection{'s' * (connections > 1)}"
             table.ceiling(name, f"{beside.view}; empty: {beside.empty}", beside.ratio, 3.0)
-    spread, hot = (_compare(lambda n=n: measure("/api/v1/holds", 64, n), ROUNDS) for n in (chosen.people, 1))  # type: ignore[misc]
+    spread = _compare(lambda: measure("/api/v1/holds", 64), ROUNDS)
+    hot = _compare(lambda: measure("/api/v1/holds", 64, 1), ROUNDS)
     table.add("POST /api/v1/holds, 64 connections, many organisations", str(spread))
     ratio = hot.per_second / spread.per_second
     table.add("POST /api/v1/holds, 64 connections, ONE organisation", str(hot), f"{ratio:.2f}")
@@ -112,7 +114,7 @@ def of_holds(table: Table, stage: Stage, client: object, chosen: argparse.Namesp
 def measure_reports(stage: Stage, token: str, chosen: argparse.Namespace) -> Load:
     run = f"sweep{next(bench_holds.serial)}"
     options = {"seconds": min(chosen.seconds, 4), "connections": 8, "people": chosen.people}
-    found = load.post(f"{stage.url}/resources", token, run, **options)  # type: ignore[arg-type]
+    found = load.post(f"{stage.url}/resources", token, run, **options)
     if found.failed:
         raise ProcessError(f"{found.failed} reports failed")
     return found
