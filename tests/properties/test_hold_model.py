@@ -25,7 +25,6 @@ FAULTS = {
     "a parent does not get back what it lent": Fault(
         "hold_close", "hold_id = o.parent AND expires_at > instant", "hold_id = o.parent AND false"
     ),
-    "a release repays no debts": Fault("hold_release", "PERFORM holds_repay(h.wallet_id, instant);", ""),
     "a heartbeat shortens a life": Fault(
         "hold_beat", "SET expires_at = greatest(expires_at, until), beat_at", "SET expires_at = until, beat_at"
     ),

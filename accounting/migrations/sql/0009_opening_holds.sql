@@ -20,11 +20,12 @@ BEGIN
 END $$;
 
 -- Adds to what grants have bound, or takes from it.
-CREATE FUNCTION grants_bind(a_grants bigint[], a_amounts bigint[], sign int) RETURNS void LANGUAGE sql AS $$
+CREATE FUNCTION grants_bind(a_grants bigint[], a_amounts bigint[], sign int) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
     UPDATE accounting_grant g SET held = g.held + sign * s.amount
       FROM (SELECT u.id, sum(u.amount)::bigint AS amount FROM unnest(a_grants, a_amounts) AS u(id, amount) GROUP BY u.id) s
-     WHERE g.id = s.id
-$$;
+     WHERE g.id = s.id;
+END $$;
 
 -- Moves bound amounts into (1) or out of (-1) what an open hold keeps; neither grants nor wallet notice.
 CREATE FUNCTION hold_move(a_hold bigint, a_bound bigint[], a_amounts bigint[], a_unbacked bigint, sign int)
@@ -44,9 +45,12 @@ BEGIN
      WHERE x.hold_id = a_hold;
 END $$;
 
+-- PL/pgSQL here and below although each is one query: its plans are kept, those of SQL functions are made for every call.
+
 -- The hold as its back end sees it; everything of an answer that may be repeated comes from rows that never change (H11).
-CREATE FUNCTION hold_view(a_hold bigint) RETURNS jsonb LANGUAGE sql STABLE AS $$
-    SELECT jsonb_build_object('id', h.id, 'uuid', h.uuid, 'source', s.source_id, 'organisation', h.organisation_id,
+CREATE FUNCTION hold_view(a_hold bigint) RETURNS jsonb LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    RETURN (SELECT jsonb_build_object('id', h.id, 'uuid', h.uuid, 'source', s.source_id, 'organisation', h.organisation_id,
                'project', p.slug, 'parent', u.uuid, 'user', pe.sub, 'issuer', pe.issuer, 'job_id', h.job_id,
                'execution_id', h.execution_id, 'amount', h.amount, 'budget', h.budget, 'plan', h.plan, 'plans', h.plans,
                'metadata', h.metadata, 'created_at', h.created_at, 'expires_at', h.expires_at,
@@ -54,13 +58,14 @@ CREATE FUNCTION hold_view(a_hold bigint) RETURNS jsonb LANGUAGE sql STABLE AS $$
       FROM accounting_hold h JOIN accounting_source s ON s.id = h.source_id JOIN accounting_person pe ON pe.id = h.person_id
       JOIN accounting_account a ON a.id = h.wallet_id
       LEFT JOIN accounting_project p ON p.id = h.project_id LEFT JOIN accounting_hold u ON u.id = h.parent_id
-     WHERE h.id = a_hold
-$$;
+     WHERE h.id = a_hold);
+END $$;
 
-CREATE FUNCTION hold_of_key(a_client bigint, a_source text, a_key text) RETURNS bigint LANGUAGE sql STABLE AS $$
-    SELECT h.id FROM accounting_hold h JOIN accounting_source s ON s.id = h.source_id
-     WHERE h.client_id = a_client AND s.source_id = a_source AND h.key = a_key
-$$;
+CREATE FUNCTION hold_of_key(a_client bigint, a_source text, a_key text) RETURNS bigint LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    RETURN (SELECT h.id FROM accounting_hold h JOIN accounting_source s ON s.id = h.source_id
+             WHERE h.client_id = a_client AND s.source_id = a_source AND h.key = a_key);
+END $$;
 
 -- Writes a new hold that keeps what was taken. NULL: the key was taken meanwhile, and nothing was written.
 CREATE FUNCTION hold_write(a_client bigint, q jsonb, w record, bound bigint[], amounts bigint[], a_unbacked bigint,
@@ -85,7 +90,8 @@ END $$;
 
 -- Check and reserve (Money 7). Returns {outcome: held | replayed | refused, reason?, ...}; a key is answered once.
 CREATE FUNCTION hold_open(a_client bigint, q jsonb) RETURNS jsonb
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp
+SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET jit = off AS $$
 DECLARE
     w record; f record; t record; h_id bigint := hold_of_key(a_client, q->>'source', q->>'key'); instant timestamptz;
     amount bigint := (q->>'amount')::bigint;

@@ -30,11 +30,12 @@ BEGIN
 END $$;
 
 -- What captures charged under the hold, which the job's own report will replace (H8).
-CREATE FUNCTION hold_provisional(a_hold bigint) RETURNS bigint LANGUAGE sql STABLE AS $$
-    SELECT coalesce(sum(r.amount), 0)::bigint FROM accounting_usagereport r
-     WHERE r.hold_id = a_hold AND r.endpoint = 'captures'
-       AND NOT EXISTS (SELECT 1 FROM accounting_transaction z WHERE z.reverses_id = r.transaction_id)
-$$;
+CREATE FUNCTION hold_provisional(a_hold bigint) RETURNS bigint LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    RETURN (SELECT coalesce(sum(r.amount), 0)::bigint FROM accounting_usagereport r
+             WHERE r.hold_id = a_hold AND r.endpoint = 'captures'
+               AND NOT EXISTS (SELECT 1 FROM accounting_transaction z WHERE z.reverses_id = r.transaction_id));
+END $$;
 
 DROP FUNCTION usage_resolve(bigint, jsonb);
 -- As before, and: the project, the hold that the report belongs to (open or not), what an open one can still pay, and who
@@ -58,8 +59,10 @@ BEGIN
            t.organisation IS NOT NULL AND own.id IS NULL AND pe.id IS NOT NULL
                 AND t.organisation IS DISTINCT FROM hl.organisation_id OR coalesce(heir.organisation_refused, false),
            w.id, tx.id, tx.fingerprint::text, tx.answer, twin.transaction_id, accounting_now(),
-           coalesce(hl.project_id, pr.id), hl.id,
-           CASE WHEN op.expires_at > accounting_now() THEN op.remaining + hold_provisional(hl.id) END, b.excess::text
+           CASE WHEN hl.project_id IS NOT NULL THEN hl.project_id
+                WHEN t.project IS NOT NULL THEN (SELECT pr.id FROM accounting_project pr
+                                                  WHERE pr.organisation_id = o.id AND pr.slug = t.project) END,
+           hl.id, hl.keeps, b.excess::text
       FROM ROWS FROM (jsonb_to_recordset(batch) AS (endpoint text, source text, service text, key text, issuer text,
                       "user" text, organisation bigint, execution text, finished_at timestamptz, twin text,
                       accepted boolean, job text, hold bigint, project text))
@@ -81,7 +84,10 @@ BEGIN
             SELECT m.id, m.organisation_id FROM accounting_member m
              WHERE m.organisation_id = t.organisation AND m.person_id = pe.id LIMIT 1) own ON true
       LEFT JOIN LATERAL (  -- of an explicit capture, else of the execution, else of the job; one that named another payer is not it
-            SELECT h.id, h.organisation_id, h.project_id FROM hold_candidates(s.id, t.hold, t.job, t.execution) h
+            SELECT h.id, h.organisation_id, h.project_id,
+                   (SELECT op.remaining + hold_provisional(h.id) FROM accounting_openhold op
+                     WHERE op.hold_id = h.id AND op.expires_at > accounting_now()) AS keeps
+              FROM hold_candidates(s.id, t.hold, t.job, t.execution) h
              WHERE (t.hold IS NOT NULL  -- most jobs have none, which two look-ups tell
                     OR EXISTS (SELECT 1 FROM accounting_hold x WHERE x.source_id = s.id AND x.job_id = t.job)
                     OR EXISTS (SELECT 1 FROM accounting_hold x WHERE x.source_id = s.id AND x.execution_id = t.execution
@@ -108,8 +114,6 @@ BEGIN
             SELECT x.id, x.personal, x.category FROM accounting_organisation x
              WHERE x.id = coalesce(hl.organisation_id, own.organisation_id, heir.organisation_id, here.organisation_id,
                                    pe.personal_organisation_id) LIMIT 1) o ON true
-      LEFT JOIN accounting_openhold op ON op.hold_id = hl.id
-      LEFT JOIN accounting_project pr ON pr.organisation_id = o.id AND pr.slug = t.project
       LEFT JOIN accounting_account w ON w.organisation_id = o.id;
 END $$;
 

@@ -149,8 +149,8 @@ BEGIN
             PERFORM holds_repay(a_wallet, w.instant);
         END LOOP;
     END IF;
-    IF EXISTS (SELECT 1 FROM jsonb_to_recordset(batch) AS t(wallet bigint)
-                 JOIN accounting_account a ON a.id = t.wallet WHERE a.limited OR a.holds > 0) THEN
+    IF held OR EXISTS (SELECT 1 FROM jsonb_to_recordset(charges) AS t(wallet bigint)
+                         JOIN accounting_account a ON a.id = t.wallet WHERE a.limited OR a.holds > 0) THEN
         PERFORM usage_guard(batch, w.ids, w.instant);
     END IF;
     IF short OR batch @> '[{"refused": true}]' THEN
