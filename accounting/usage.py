@@ -26,6 +26,8 @@ __all__ = ["Booking", "Outcome", "RatedLine", "UsageLine", "UsageReport", "inges
 
 LONGEST_OWN_KEY = 270
 """Of the 300 characters that a key may have, so that a number can follow."""
+MOST_CHANGES = 50
+"""How often a hold may change between rating and booking: each time somebody else came through, so it ends soon."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +61,7 @@ def ingest(
 
     :raises HoldNotOpen: a capture came after its hold had ended; nothing was written.
     """
-    for last in (False, False, True):
+    for last in (*[False] * MOST_CHANGES, True):
         try:
             return _ingest(client, reports, on_reuse, keep)
         except DatabaseError as error:

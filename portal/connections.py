@@ -19,7 +19,8 @@ from django.dispatch import receiver
 #: serialization, deadlock, lock timeout, statement cancelled, shutdown and start-up, a standby that took over.
 TRANSIENT_CLASSES = ("08", "53", "58")
 TRANSIENT_STATES = frozenset({"40001", "40P01", "55P03", "57014", "57P01", "57P02", "57P03", "57P05", "25P03", "25006"})
-CONTENTION_STATES = frozenset({"40001", "40P01", "55P03"})
+TRANSIENT_STATES |= {"LR003"}  # a hold that changed again and again while its report was rated
+CONTENTION_STATES = frozenset({"40001", "40P01", "55P03", "LR003"})
 
 _trusted_generation = 0
 

@@ -1,4 +1,4 @@
-"""`make crash`: reports over HTTP while PostgreSQL and the web workers are killed; every credit is then accounted for.
+"""`make crash`: holds and reports over HTTP while database and web are killed; every credit is then accounted for.
 
 Three runs: as shipped, which must lose and double nothing, and two negative controls with a safeguard taken away,
 which must be seen to fail, or the rig proves nothing: `--durability-off` (commits are confirmed before they are on
@@ -140,7 +140,7 @@ def crash(chosen: argparse.Namespace, control: str) -> tuple[crash_proof.Proof, 
         stage.start_web()
         stage.wait_for_web()
         reports = make_reports(chosen.reports, chosen.reports // 20, PEOPLE, dice)
-        clients = Clients(stage.url, stage.token(), reports, chosen.clients)
+        clients = Clients(stage.url, stage.token(), reports, chosen.clients, held=chosen.held)
         killer = Killer(stage, clients, chosen.kills, chosen.web_kills, dice)
         started = time.monotonic()
         clients.run()
@@ -149,7 +149,7 @@ def crash(chosen: argparse.Namespace, control: str) -> tuple[crash_proof.Proof, 
         if not clients.wait(SLOWEST_SECONDS):
             raise ProcessError(f"{clients.total - clients.done} reports had no answer after {SLOWEST_SECONDS} s")
         took = time.monotonic() - started
-        return crash_proof.take(reports, clients.acknowledged), clients, killer, took
+        return crash_proof.take(reports, clients.acknowledged, clients.told), clients, killer, took
 
 
 def describe(
@@ -158,6 +158,7 @@ def describe(
     print(f"\n--- {chosen.only}: {took:.0f} s, seed {chosen.seed}")
     print(proof)
     print("met:", ", ".join(f"{what} {count}" for what, count in sorted(clients.acknowledged.met.items())))
+    print("holds met:", ", ".join(f"{what} {count}" for what, count in sorted(clients.told.met.items())), flush=True)
     for name, seconds in sorted(killer.recoveries.items()):
         median, worst = statistics.median(seconds), max(seconds)
         print(
@@ -171,6 +172,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--kills", type=int, default=20, help="of PostgreSQL")
     parser.add_argument("--web-kills", type=int, default=20, help="of gunicorn's processes")
     parser.add_argument("--clients", type=int, default=32)
+    parser.add_argument("--held", type=int, default=3, help="every so many jobs has a hold")
     parser.add_argument("--seed", type=int, default=random.randrange(10**6))
     parser.add_argument("--only", choices=CONTROLS, help="this run alone")
     chosen = parser.parse_args(arguments)
@@ -187,7 +189,8 @@ def run(chosen: argparse.Namespace) -> bool:
     """One run; whether it ended as it must: as shipped the proof holds, with a safeguard taken away it does not."""
     proof, clients, killer, took = crash(chosen, chosen.only)
     describe(chosen, proof, clients, killer, took)
-    faults = [what for what in clients.acknowledged.met if what.startswith("HTTP") and what != "HTTP 503"]
+    met = clients.acknowledged.met + clients.told.met
+    faults = [what for what in met if what.startswith("HTTP") and what != "HTTP 503"]
     good = proof.holds and not faults if chosen.only == SHIPPED else not proof.holds
     print(f"{'holds' if proof.holds else 'FAILS'}, {'as it must' if good else f'and must not {faults}'}", flush=True)
     return good

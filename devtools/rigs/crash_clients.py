@@ -14,6 +14,7 @@ import requests
 from requests.adapters import HTTPAdapter
 from urllib3.util import Retry
 
+from devtools.rigs.crash_holds import HoldClient, HoldsTold
 from devtools.rigs.stage import report_body
 
 
@@ -53,14 +54,21 @@ def make_reports(count: int, duplicates: int, people: int, dice: random.Random) 
 
 
 class Clients:
-    """`run` returns when every report has a 2xx; a report that the retries gave up is sent again, as trackers do."""
+    """`run` returns when every report has a 2xx; a report that the retries gave up is sent again, as trackers do.
 
-    def __init__(self, url: str, token: str, reports: list[dict[str, Any]], count: int = 32) -> None:
+    Of the reports that come once every `held`-th is of a job that has a hold.
+    """
+
+    def __init__(self, url: str, token: str, reports: list[dict[str, Any]], count: int = 32, *, held: int = 3) -> None:
         self.url = url
         self.token = token
         self.queue = iter(reports)
         self.total = len(reports)
         self.acknowledged = Acknowledged()
+        self.told = HoldsTold()
+        times = Counter(str(report["idempotencyKey"]) for report in reports)
+        once = [key for key, count in times.items() if count == 1]
+        self.numbers = {key: n for n, key in enumerate(once[::held], start=1)}
         self.threads = [threading.Thread(target=self._work, daemon=True) for _ in range(count)]
         self._taking = threading.Lock()
 
@@ -84,7 +92,11 @@ class Clients:
 
     def _work(self) -> None:
         session = _session(self.token)
+        holds = HoldClient(self.url, session, self.told)
         while (report := self._next()) is not None:
+            number = self.numbers.get(str(report["idempotencyKey"]))
+            if number is not None:
+                holds.run_job(report, number)
             self._send(session, report)
 
     def _send(self, session: requests.Session, report: dict[str, Any]) -> None:

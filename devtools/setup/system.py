@@ -29,6 +29,7 @@ def missing_packages(kind: str) -> list[str]:
     if kind == "test":
         wanted["rabbitmq-server"] = rabbitmq.PROGRAM.exists()
         wanted["chromium"] = find_chromium() is not None
+        wanted["faketime"] = shutil.which("faketime") is not None
         # What Playwright's own Node is linked to; a minimal Debian lacks it.
         wanted["libatomic1"] = bool(list(Path("/usr/lib").glob("*/libatomic.so.1")))
     return [package for package, present in wanted.items() if not present]

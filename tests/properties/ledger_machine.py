@@ -63,6 +63,7 @@ def terms(draw: st.DrawFn) -> dict[str, Any]:
         "hours": draw(st.sampled_from([None, 24, 24 * 2, 24 * 5, 24 * 30])),
         "backend": draw(st.sampled_from([None, None, None, *world.PRICES])),
         "process": draw(st.sampled_from([None, None, None, "ndvi"])),
+        "kind": draw(st.sampled_from(["free", "free", "paid"])),
     }
 
 
@@ -71,9 +72,15 @@ class LedgerMachine(RuleBasedStateMachine):
 
     sent = Bundle("sent")
     federation: world.World
+    wallet_type: type[Wallet] = Wallet
 
     @initialize(first=st.lists(terms(), max_size=4))
     def start(self, first: list[dict[str, Any]]) -> None:
+        self.begin()
+        for grant in first:
+            self.issue("lab", grant)
+
+    def begin(self) -> None:
         self.savepoint = transaction.savepoint()
         self.now = world.START
         self.keys = 0
@@ -88,10 +95,8 @@ class LedgerMachine(RuleBasedStateMachine):
         for sub in ("alice", "bob"):
             self.meet(sub)
         for organisation in self.federation.shared.values():
-            self.wallets[organisation] = Wallet()
+            self.wallets[organisation] = self.wallet_type()
         world.set_clock(self.now)
-        for grant in first:
-            self.issue("lab", grant)
 
     def teardown(self) -> None:
         if hasattr(self, "savepoint"):
@@ -103,7 +108,7 @@ class LedgerMachine(RuleBasedStateMachine):
             person = organisations.find_person(world.ISSUER, sub)
             assert person is not None
             self.current[sub] = person.current_organisation
-            self.wallets.setdefault(person.personal_organisation, Wallet())
+            self.wallets.setdefault(person.personal_organisation, self.wallet_type())
 
     # --- what happens to a wallet
 
@@ -118,7 +123,7 @@ class LedgerMachine(RuleBasedStateMachine):
             grants.issue(
                 organisation,
                 grant["amount"],
-                kind="free",
+                kind=grant["kind"],
                 label="model",
                 fund="model",
                 priority=grant["priority"],
@@ -131,7 +136,7 @@ class LedgerMachine(RuleBasedStateMachine):
         }
         assert len(made) == 1
         scope = frozenset(backends), frozenset(processes)
-        terms = Grant(made.pop(), grant["amount"], grant["priority"], expires or NEVER, *scope)
+        terms = Grant(made.pop(), grant["amount"], grant["priority"], expires or NEVER, *scope, grant["kind"])
         self.wallets[organisation].issue(terms, self.now)
 
     @rule(hours=HOURS)
@@ -199,15 +204,19 @@ class LedgerMachine(RuleBasedStateMachine):
         assert ledger.reverse(made, "goodwill") == ledger.reverse(made, "failed_job")
         if made in self.reversed:
             return
+        self.undo(made)
+        for wallet in self.wallets.values():
+            for charge in wallet.charges:
+                if charge.transaction == made:
+                    wallet.reverse(charge, self.now)
+
+    def undo(self, made: int) -> None:
+        """What a reversal changes outside of the wallet."""
         self.reversed.add(made)
         job, amount, cut = self.costs[made]
         self.jobs[job] -= amount
         self.owed[job[0]] -= amount - cut
         self.fees -= cut
-        for wallet in self.wallets.values():
-            for charge in wallet.charges:
-                if charge.transaction == made:
-                    wallet.reverse(charge, self.now)
 
     def compose(self, draft: dict[str, Any], keyed: bool) -> UsageReport:
         self.keys += 1
@@ -263,6 +272,10 @@ class LedgerMachine(RuleBasedStateMachine):
         return self.current[report.user]
 
     def book(self, report: UsageReport, payer: int, made: int) -> None:
+        self.wallets[payer].charge(self.price(report, payer, made), self.now)
+
+    def price(self, report: UsageReport, payer: int, made: int) -> Charge:
+        """The charge, counted everywhere but in the wallet."""
         at: datetime = report.finished_at or self.now
         amounts = [world.price(report.source, line.metric, int(line.quantity), at) for line in report.lines]
         cut = sum(world.fee(report.source, amount) for amount in amounts)
@@ -271,7 +284,6 @@ class LedgerMachine(RuleBasedStateMachine):
             Line(n, amount, backend, line.process)
             for n, (amount, line) in enumerate(zip(amounts, report.lines, strict=True), start=1)
         ]
-        self.wallets[payer].charge(Charge(made, lines), self.now)
         job = (report.source, report.job_id, report.user, payer)
         self.jobs[job] = self.jobs.get(job, 0) + sum(amounts)
         self.costs[made] = (job, sum(amounts), cut)
@@ -279,6 +291,7 @@ class LedgerMachine(RuleBasedStateMachine):
         self.fees += cut
         if report.endpoint == "resources" and report.execution_id:
             self.payers[report.source, report.user, report.execution_id] = payer
+        return Charge(made, lines, report.user, report.execution_id or "", report.endpoint == "captures")
 
     # --- what must hold after every step
 

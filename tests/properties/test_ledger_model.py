@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 from django.db import IntegrityError, connection
@@ -57,19 +58,31 @@ FAULTS = {
 }
 
 
-@pytest.fixture
-def federation(db: None) -> Iterator[ledger_world.World]:
+@contextmanager
+def world_at_start() -> Iterator[ledger_world.World]:
     """Inside the test's transaction, which is rolled back: functions replaced here are themselves again after it."""
     with connection.cursor() as cursor, clock.movable(cursor):
         yield ledger_world.build()
         clock.move(cursor, None)
 
 
-def run(federation: ledger_world.World, examples: int, steps: int, *, shrink: bool) -> None:
+@pytest.fixture
+def federation(db: None) -> Iterator[ledger_world.World]:
+    with world_at_start() as world:
+        yield world
+
+
+def run(
+    federation: ledger_world.World,
+    examples: int,
+    steps: int,
+    *,
+    shrink: bool,
+    machine: type[LedgerMachine] = LedgerMachine,
+) -> None:
     phases = [Phase.generate, Phase.shrink] if shrink else [Phase.generate]
-    machine = type("Machine", (LedgerMachine,), {"federation": federation})
     run_state_machine_as_test(
-        machine,
+        type("Machine", (machine,), {"federation": federation}),
         settings=settings(
             max_examples=examples,
             stateful_step_count=steps,

@@ -21,7 +21,7 @@ PerPlan = Annotated[
 ]
 
 
-class OpenEOError(Struct):
+class ErrorToRaise(Struct):
     """What the back end should answer its user."""
 
     status: int
@@ -58,7 +58,7 @@ class CheckAnswer(Struct):
     ]
     top_up: Annotated[str, Meta(extra_json_schema={"format": "uri"})]
     as_of: Annotated[datetime, Meta(description="How fresh the figures are.")]
-    openeo_error: Annotated[OpenEOError | None, Meta(description="To be raised when the decision is `deny`.")]
+    openeo_error: Annotated[ErrorToRaise | None, Meta(description="To be raised when the decision is `deny`.")]
 
 
 class CheckAnswers(Struct):

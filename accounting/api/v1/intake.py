@@ -73,13 +73,22 @@ def read_key(key: str | None, field: str) -> str:
 
 def convert(value: Any, shape: type[Shape]) -> Shape:
     """:raises InvalidInput, UnknownField: naming the first field at fault."""
-    report = value.get("data") if shape is UsageEvent and isinstance(value, dict) else value
-    if isinstance(report, dict) and type(number := report.get("organisation")) is Decimal and number == int(number):
-        report["organisation"] = int(number)  # in JSON, 7.0 is an integer
+    if isinstance(value, dict):
+        checks = value.get("checks")
+        for one in (value, value.get("data"), *(checks if isinstance(checks, list) else ())):
+            _make_whole(one)
     try:
         return msgspec.convert(value, shape)
     except msgspec.ValidationError as error:
         raise _explain(str(error)) from None
+
+
+def _make_whole(value: Any) -> None:
+    """In JSON, 7.0 is an integer."""
+    if isinstance(value, dict):
+        for name in ("organisation", "expires_in"):
+            if type(number := value.get(name)) is Decimal and number == int(number):
+                value[name] = int(number)
 
 
 def _explain(message: str) -> InvalidInput:

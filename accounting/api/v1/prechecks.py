@@ -67,6 +67,6 @@ def _text(question: Question, advice: Advice) -> str:
     )
 
 
-def _openeo_error(reason: str, text: str) -> hold_documents.OpenEOError:
+def _openeo_error(reason: str, text: str) -> hold_documents.ErrorToRaise:
     error = refusals.REFUSALS[reason].openeo_error
-    return hold_documents.OpenEOError(error.status, error.code, text, refusals.top_up_url())
+    return hold_documents.ErrorToRaise(error.status, error.code, text, refusals.top_up_url())

@@ -14,6 +14,16 @@ BEGIN
     END IF;
 END $$;
 
+-- Locks open holds and their parents, a parent before its children (which are younger), as heartbeats do: they do without
+-- the wallet's lock, so whoever locked a child first and then its parent could wait for one for ever.
+CREATE FUNCTION hold_lock(a_holds bigint[]) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM 1 FROM accounting_openhold o
+      WHERE o.hold_id = ANY (a_holds || ARRAY(SELECT h.parent_id FROM accounting_hold h
+                                               WHERE h.id = ANY (a_holds) AND h.parent_id IS NOT NULL))
+      ORDER BY o.hold_id FOR UPDATE;
+END $$;
+
 -- The hold keeps nothing any more. `a_ends`: this is what became of it, else only what was left over of it.
 CREATE FUNCTION hold_close(a_hold bigint, a_kind text, a_ends boolean, a_reason text, a_cause bigint, instant timestamptz)
 RETURNS void LANGUAGE plpgsql AS $$
@@ -60,15 +70,17 @@ BEGIN
 END $$;
 
 -- Ends what is past its expiry in wallets that the caller has locked; at most so many. Owner and back end are told (H7).
--- Rows are locked in id order, as heartbeats do: a parent is older than its children.
 CREATE FUNCTION hold_sweep(a_wallets bigint[], a_limit int, instant timestamptz) RETURNS int LANGUAGE plpgsql AS $$
 DECLARE due bigint[]; lent bigint[]; a_hold bigint; a_wallet bigint;
 BEGIN
     due := ARRAY(SELECT hold_id FROM accounting_openhold WHERE wallet_id = ANY (a_wallets) AND expires_at <= instant
-                  ORDER BY hold_id LIMIT a_limit FOR UPDATE);
+                  ORDER BY hold_id LIMIT a_limit);
     IF due = '{}' THEN
         RETURN 0;
     END IF;
+    PERFORM hold_lock(due);
+    due := ARRAY(SELECT hold_id FROM accounting_openhold WHERE hold_id = ANY (due) AND expires_at <= instant
+                  ORDER BY hold_id);  -- without those of which a heartbeat came meanwhile
     lent := ARRAY(SELECT o.hold_id FROM accounting_openhold o JOIN accounting_openhold p ON p.hold_id = o.parent
                    WHERE o.hold_id = ANY (due) AND p.expires_at > instant ORDER BY o.hold_id);
     INSERT INTO accounting_outboxevent (topic, payload)

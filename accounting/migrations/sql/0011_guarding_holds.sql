@@ -11,7 +11,8 @@ BEGIN
     END IF;
     until := instant + coalesce(make_interval(secs => (q->>'lifetime')::float8), h.lifetime);
     UPDATE accounting_openhold SET expires_at = greatest(expires_at, until)
-     WHERE hold_id = h.parent_id AND expires_at > instant;
+     WHERE hold_id = h.parent_id AND expires_at > instant
+       AND EXISTS (SELECT 1 FROM accounting_openhold c WHERE c.hold_id = h.id AND c.expires_at > instant);
     UPDATE accounting_openhold
        SET expires_at = greatest(expires_at, until), beat_at = instant,
            used = greatest(used, (q->>'used')::bigint), usage = coalesce(nullif(q->'usage', 'null'), usage)

@@ -1,8 +1,8 @@
 -- Which hold a report belongs to, asked before it is rated; and the report's rows, which remember it.
 
 -- Holds that a report of that source, job and execution may belong to, the likeliest first: open ones before those that
--- expired; after the end only the same execution, or a job that was never reported under the hold. A released hold is none:
--- its job did not run.
+-- expired; after the end only the same execution, or a job that was never reported under the hold. A released hold is none
+-- whose job did not run: nothing was ever charged under it.
 CREATE FUNCTION hold_candidates(a_source bigint, a_hold bigint, a_job text, a_execution text) RETURNS SETOF accounting_hold
 LANGUAGE plpgsql STABLE ROWS 1 SET enable_seqscan = off SET plan_cache_mode = force_generic_plan AS $$
 DECLARE run text := coalesce(a_execution, '');
@@ -21,7 +21,8 @@ BEGIN
       JOIN accounting_hold h ON h.id = c.id
       LEFT JOIN accounting_openhold o ON o.hold_id = h.id
      WHERE o.hold_id IS NOT NULL
-        OR NOT EXISTS (SELECT 1 FROM accounting_holdevent e WHERE e.hold_id = h.id AND e.ends AND e.kind = 'released')
+        OR (NOT EXISTS (SELECT 1 FROM accounting_holdevent e WHERE e.hold_id = h.id AND e.ends AND e.kind = 'released')
+            OR EXISTS (SELECT 1 FROM accounting_usagereport r WHERE r.hold_id = h.id))
        AND (run <> '' AND h.execution_id = run
             OR NOT EXISTS (SELECT 1 FROM accounting_usagereport r WHERE r.hold_id = h.id AND r.endpoint <> 'captures'
                               AND (run = '' OR r.execution_id <> run)))

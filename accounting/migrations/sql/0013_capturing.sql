@@ -60,7 +60,8 @@ BEGIN
 END $$;
 
 -- What captures have charged under the hold comes back to what it keeps, bound to the same grants, because a later statement
--- of the same usage follows (H8). A hold that has ended is open again until the caller has charged and closed it.
+-- of the same usage follows (H8). A hold that has ended is open again until the caller has charged and closed it. What
+-- grants for certain processes paid goes back to them alone: a hold may pay for anything.
 CREATE FUNCTION hold_restore(a_hold bigint, instant timestamptz) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE h accounting_hold; c record; back record; total bigint;
 BEGIN
@@ -71,8 +72,9 @@ BEGIN
                                                AND e.kind = 'captured'
                LEFT JOIN LATERAL (
                     SELECT array_agg(s.grant_id) AS grants, array_agg(s.amount) AS amounts
-                      FROM (SELECT x.grant_id, sum(x.amount)::bigint AS amount FROM accounting_spend x
-                             WHERE x.transaction_id = r.transaction_id AND x.grant_id IS NOT NULL GROUP BY x.grant_id
+                      FROM (SELECT x.grant_id, sum(x.amount)::bigint AS amount
+                              FROM accounting_spend x JOIN accounting_grant g ON g.id = x.grant_id AND g.processes = '{}'
+                             WHERE x.transaction_id = r.transaction_id GROUP BY x.grant_id
                             HAVING sum(x.amount) > 0 ORDER BY min(x.id)) s) p ON true
               WHERE r.hold_id = a_hold AND r.endpoint = 'captures'
                 AND NOT EXISTS (SELECT 1 FROM accounting_transaction z WHERE z.reverses_id = r.transaction_id)

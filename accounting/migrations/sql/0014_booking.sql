@@ -24,6 +24,10 @@ BEGIN
                                        jsonb_to_recordset(t.postings) AS p(source bigint))
       ORDER BY a.id FOR NO KEY UPDATE;
     instant := accounting_now();
+    PERFORM hold_lock(ARRAY(SELECT t.hold FROM usage_held(batch) t));
+    -- Before anything is taken back: that opens holds again whose time is over.
+    PERFORM hold_sweep(ARRAY(SELECT x.wallet_id FROM usage_held(batch) t JOIN accounting_openhold x ON x.hold_id = t.hold
+                              WHERE x.expires_at <= instant), NULL, instant);
     FOR e IN SELECT * FROM usage_held(batch) ORDER BY i LOOP
         IF EXISTS (SELECT 1 FROM accounting_transaction k
                     WHERE k.client_id = e.client AND k.endpoint = e.endpoint AND k.source_id = e.source
@@ -32,10 +36,6 @@ BEGIN
             CONTINUE;
         END IF;
         SELECT * INTO o FROM accounting_openhold WHERE hold_id = e.hold;
-        IF o.expires_at <= instant THEN
-            PERFORM hold_sweep(ARRAY[e.wallet], NULL, instant);
-            SELECT * INTO o FROM accounting_openhold WHERE hold_id = e.hold;
-        END IF;
         IF o.hold_id IS NULL AND e.endpoint = 'captures' THEN
             RAISE EXCEPTION 'the hold is not open' USING ERRCODE = 'LR002';
         END IF;

@@ -9,6 +9,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from django.conf import settings
 
 from accounting import limits, organisations
 from accounting.models import Hold
@@ -153,7 +154,7 @@ class TestOpening:
         assert answer["Content-Type"] == "application/problem+json"
         assert (answer.status_code, problem["code"], problem["reason"]) == (402, "PaymentRequired", "no_credit")
         assert (problem["may_spend"], problem["plans"]) == ("100", {"free": "100"})
-        assert problem["top_up"].endswith("/billing/")
+        assert problem["top_up"] == problem["links"][0]["href"] == settings.TOP_UP_URL
         assert rows() == before
 
     def test_refusals_have_openeos_codes(self, callers: Callers, federation: Federation, home: int) -> None:
