@@ -2,6 +2,15 @@
 
 from accounting.models.account import Account
 from accounting.models.backend import BackEnd, Provider, ServiceClient, Source
+from accounting.models.estimate import (
+    BackEndCapability,
+    Calibration,
+    EstimateMark,
+    JobWorkload,
+    Observation,
+    ObservationKey,
+    StoredEstimate,
+)
 from accounting.models.grant import Debt, Grant, Spend
 from accounting.models.ledger import Entry, Posting, Transaction
 from accounting.models.organisation import Member, Organisation, Person
@@ -13,14 +22,20 @@ from accounting.models.usage import Execution, Job, UsageLine, UsageReport
 __all__ = [
     "Account",
     "BackEnd",
+    "BackEndCapability",
+    "Calibration",
     "Debt",
     "Entry",
+    "EstimateMark",
     "Execution",
     "Grant",
     "Heartbeat",
     "Job",
+    "JobWorkload",
     "Member",
     "Notice",
+    "Observation",
+    "ObservationKey",
     "Organisation",
     "OutboxEvent",
     "Person",
@@ -31,6 +46,7 @@ __all__ = [
     "ServiceClient",
     "Source",
     "Spend",
+    "StoredEstimate",
     "Tariff",
     "Transaction",
     "UsageLine",
