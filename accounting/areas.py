@@ -20,6 +20,8 @@ ECCENTRICITY = 0.0818191908426215
 MOST_POSITIONS = 50_000
 LONGEST_PIECE = 1.0
 """Degrees of latitude that one step of the integration spans at most."""
+NOTHING = 1e-7
+"""Part of the areas under its edges below which a ring encloses nothing."""
 WHOLE_EARTH = 4 * math.pi * RADIUS**2
 
 
@@ -152,19 +154,24 @@ def _polygon(rings: list[list[tuple[float, float]]], field: str) -> float:
 
 
 def _under(ring: list[tuple[float, float]]) -> float:
-    """The signed area that a ring encloses: the integral of the sine of the latitude along it."""
-    total = 0.0
+    """The signed area that a ring encloses: the integral of the sine of the latitude along it.
+
+    Counted from the height of the first position, so that small rings keep their digits.
+    """
+    base = _sine(ring[0][1])
+    total = moved = 0.0
     for (start, low), (end, high) in pairwise(ring):
-        if start == end:
-            continue
         pieces = max(1, math.ceil(abs(high - low) / LONGEST_PIECE))
         step = (high - low) / pieces
         mean = 0.0
         for piece in range(pieces):  # Simpson's rule on each piece
             left = low + piece * step
             mean += _sine(left) + 4 * _sine(left + step / 2) + _sine(left + step)
-        total += math.radians(end - start) * mean / (6 * pieces)
-    return RADIUS**2 * total
+        under = math.radians(end - start) * (mean / (6 * pieces) - base)
+        total += under
+        moved += abs(under)
+    # A ring that goes back the way it came encloses nothing but what the rule is off by.
+    return RADIUS**2 * total if abs(total) > NOTHING * moved else 0.0
 
 
 def _sine(latitude: float) -> float:

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
 
 import msgspec
@@ -180,9 +180,10 @@ def _read_area(document: Mapping[str, Any], path: str) -> float | None:
         return areas.area_m2(place, f"{path}geometry")
     if value is None:
         return None
+    number = not isinstance(value, bool) and isinstance(value, int | float | Decimal)
     try:
-        area = math.nan if isinstance(value, bool) else float(Decimal(value))
-    except (InvalidOperation, TypeError, ValueError, OverflowError):
+        area = float(value) if number else math.nan
+    except OverflowError:
         area = math.nan
     if not 0.01 <= area <= areas.WHOLE_EARTH * 1.001:
         raise InvalidInput("square metres: a number from 0.01 to the surface of the Earth", field=f"{path}area_m2")

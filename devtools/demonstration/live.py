@@ -20,7 +20,7 @@ from random import Random
 from types import FrameType
 
 from devtools.demonstration import guard
-from devtools.demonstration.bodies import posts
+from devtools.demonstration.bodies import posts, told
 from devtools.demonstration.federation import CLIENT_OF
 from devtools.demonstration.people import PEOPLE, Person
 from devtools.demonstration.reporting import Reporter, ReportingFailed, ReportRefused
@@ -58,7 +58,7 @@ class Live:
         """One job finishes and is reported, after whatever still waits. Returns how many reports were booked."""
         person, job = self._finish_job()
         reporter = self.reporters[job.source]
-        for endpoint, body in posts(job, person.sub):
+        for endpoint, body in told(posts(job, person.sub), job):
             reporter.add(endpoint, body)
         return sum(each.flush() for each in {id(r): r for r in self.reporters.values()}.values())
 

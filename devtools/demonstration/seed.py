@@ -188,12 +188,10 @@ class _Past:
 
     def _tell_tasks(self, pending: Iterable[Reported]) -> None:
         """What these jobs were to do, as a pre-check would have told before they ran."""
+        jobs = [(item.job, item.job.task) for item in pending if item.job.task]
         workloads.record_many(
-            [
-                (self.stage.sources[item.job.source], item.job.job_id, item.job.execution_id, None, workload)
-                for item in pending
-                if item.job.task and (workload := workloads.read(item.job.task.document() | {"kind": item.job.kind}))
-            ]
+            (self.stage.sources[job.source], job.job_id, job.execution_id, None, workloads.read(task.document()))
+            for job, task in jobs
         )
 
     def _posts(self, item: Reported) -> Iterable[tuple[str, Body]]:

@@ -11,13 +11,14 @@ from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.plumbing import ResolvedComponent
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse, extend_schema
 
-from accounting.api.v1 import documents, shapes
+from accounting.api.v1 import documents, estimate_shapes, shapes
 from accounting.api.v1.batches import CLOUD_EVENTS
 from accounting.api.v1.filters import KINDS
 from accounting.api.v1.intake import STATES_SHOWN
 
 JSON = "application/json"
-_INSTANT = {"type": "string", "format": "date-time"}
+_SHAPES = (shapes, documents, estimate_shapes)
+INSTANT = {"type": "string", "format": "date-time"}
 _CREDITS = {"type": "string", "pattern": r"^-?[0-9]{1,12}(\.[0-9]{1,6})?$"}
 _SOURCE = {"type": "string", "minLength": 1, "maxLength": 200, "pattern": shapes.NO_NUL}
 _JOB_ID = {"type": "string", "minLength": 1, "maxLength": 300, "pattern": shapes.NO_NUL}
@@ -42,7 +43,9 @@ class StructExtension(OpenApiSerializerExtension):  # type: ignore[no-untyped-ca
         (schema,), components = msgspec.json.schema_components([shape], ref_template="#/components/schemas/{name}")
         own = components.pop(self.target.__name__, schema)
         for name, component in components.items():
-            struct = getattr(shapes, name, None) or getattr(documents, name)
+            struct = next(
+                getattr(module, name) for module in (shapes, documents, estimate_shapes) if hasattr(module, name)
+            )
             auto_schema.registry.register_on_missing(
                 ResolvedComponent(  # type: ignore[no-untyped-call]  # of a library without types
                     name=name, type=ResolvedComponent.SCHEMA, object=struct, schema=component
@@ -51,7 +54,7 @@ class StructExtension(OpenApiSerializerExtension):  # type: ignore[no-untyped-ca
         return dict(own)
 
 
-def _query(name: str, schema: dict[str, Any], description: str) -> OpenApiParameter:
+def query(name: str, schema: dict[str, Any], description: str) -> OpenApiParameter:
     return OpenApiParameter(name, schema, OpenApiParameter.QUERY, description=description)
 
 
@@ -61,7 +64,7 @@ def _header(name: str, description: str, statuses: Iterable[int], schema: Any = 
     )
 
 
-def _rate_limits(*statuses: int) -> list[OpenApiParameter]:
+def rate_limits(*statuses: int) -> list[OpenApiParameter]:
     return [
         _header("RateLimit-Policy", 'Requests a minute: `"default";q=6000;w=60`.', statuses),
         _header("RateLimit", 'What is left of it: `"default";r=5999;t=42`.', statuses),
@@ -113,7 +116,7 @@ report_usage = extend_schema(
         _key(True, "Names this report. Send the same again when you do not know whether it arrived."),
         _header("Location", "Address of the job with its receipts.", [201]),
         _header("Idempotency-Replayed", _REPLAYED, [201]),
-        *_rate_limits(201),
+        *rate_limits(201),
     ],
     examples=[OpenApiExample("A batch job", _REPORT, request_only=True)],
 )
@@ -134,7 +137,7 @@ report_usage_batch = extend_schema(
     parameters=[
         _key(False, "Reports without an `idempotency_key` get `<this>/<index>`."),
         _header("Idempotency-Replayed", "`true`: every one of them was booked before.", [200]),
-        *_rate_limits(200, 207),
+        *rate_limits(200, 207),
     ],
     examples=[
         OpenApiExample(
@@ -151,16 +154,16 @@ read_balance = extend_schema(
     description="For a person's token.",
     responses={(200, JSON): documents.Balance},
     parameters=[
-        _query("organisation", _WHOLE, "One of yours; default: your current one."),
-        _query("at", _INSTANT, "As it was recorded at that instant; default: now."),
-        *_rate_limits(200),
+        query("organisation", _WHOLE, "One of yours; default: your current one."),
+        query("at", INSTANT, "As it was recorded at that instant; default: now."),
+        *rate_limits(200),
     ],
 )
 
 _PAGES = [
-    _query("cursor", {"type": "string", "minLength": 1}, "From the `next` of the page before."),
-    _query("limit", {"type": "integer", "default": 50}, "Rows a page, clamped to 1 to 500."),
-    *_rate_limits(200),
+    query("cursor", {"type": "string", "minLength": 1}, "From the `next` of the page before."),
+    query("limit", {"type": "integer", "default": 50}, "Rows a page, clamped to 1 to 500."),
+    *rate_limits(200),
 ]
 
 list_entries = extend_schema(
@@ -170,14 +173,14 @@ list_entries = extend_schema(
     description="For a person's token.",
     responses={(200, JSON): documents.EntryPage},
     parameters=[
-        _query("organisation", _WHOLE, "One of yours; default: your current one."),
-        _query("from", _INSTANT, "Recorded at or after."),
-        _query("to", _INSTANT, "Recorded before."),
-        _query("kind", {"type": "string", "enum": KINDS}, "What happened."),
-        _query("source", _SOURCE, "Of jobs that ran there."),
-        _query("job_id", _JOB_ID, "Of jobs with that id."),
-        _query("min", _CREDITS, "Least amount in credits; charges are negative."),
-        _query("max", _CREDITS, "Largest amount in credits."),
+        query("organisation", _WHOLE, "One of yours; default: your current one."),
+        query("from", INSTANT, "Recorded at or after."),
+        query("to", INSTANT, "Recorded before."),
+        query("kind", {"type": "string", "enum": KINDS}, "What happened."),
+        query("source", _SOURCE, "Of jobs that ran there."),
+        query("job_id", _JOB_ID, "Of jobs with that id."),
+        query("min", _CREDITS, "Least amount in credits; charges are negative."),
+        query("max", _CREDITS, "Largest amount in credits."),
         *_PAGES,
     ],
     filters=False,
@@ -190,13 +193,13 @@ list_jobs = extend_schema(
     description="A person sees the jobs that their organisations paid for, a back end those of its sources.",
     responses={(200, JSON): documents.JobPage},
     parameters=[
-        _query("organisation", _WHOLE, "That paid; a person's: one of theirs, default all."),
-        _query("source", _SOURCE, "Where it ran."),
-        _query("job_id", _JOB_ID, "With that id."),
-        _query("state", {"type": "string", "enum": list(dict.fromkeys(STATES_SHOWN.values()))}, "The openEO status."),
-        _query("kind", {"type": "string", "enum": ["batch", "sync"]}, "How it ran."),
-        _query("from", _INSTANT, "Reported at or after."),
-        _query("to", _INSTANT, "Reported before."),
+        query("organisation", _WHOLE, "That paid; a person's: one of theirs, default all."),
+        query("source", _SOURCE, "Where it ran."),
+        query("job_id", _JOB_ID, "With that id."),
+        query("state", {"type": "string", "enum": list(dict.fromkeys(STATES_SHOWN.values()))}, "The openEO status."),
+        query("kind", {"type": "string", "enum": ["batch", "sync"]}, "How it ran."),
+        query("from", INSTANT, "Reported at or after."),
+        query("to", INSTANT, "Reported before."),
         *_PAGES,
     ],
     filters=False,
@@ -217,6 +220,6 @@ read_job = extend_schema(
             examples=[OpenApiExample("A source", "TerraScope/MEP")],
         ),
         OpenApiParameter("job_id", str, OpenApiParameter.PATH, examples=[OpenApiExample("A job", "j-2405040a")]),
-        *_rate_limits(200),
+        *rate_limits(200),
     ],
 )

@@ -6,7 +6,9 @@ from django.urls import path
 
 from accounting.api.v1.balance import BalanceView
 from accounting.api.v1.entries import EntriesView
+from accounting.api.v1.estimates import ComparisonView, EstimateCalibrationView, EstimatesView
 from accounting.api.v1.jobs import JobsView, JobView
+from accounting.api.v1.openeo_estimate import OpenEoEstimateView
 from accounting.api.v1.usage_reports import UsageReportBatchView, UsageReportView
 
 urlpatterns = [
@@ -16,4 +18,8 @@ urlpatterns = [
     path("entries", EntriesView.as_view(), name="entries"),
     path("jobs", JobsView.as_view(), name="jobs"),
     path("jobs/<path:source>/<str:job_id>", JobView.as_view(), name="job"),
+    path("estimates", EstimatesView.as_view(), name="estimates"),
+    path("estimates/comparison", ComparisonView.as_view(), name="estimate-comparison"),
+    path("estimates/calibration", EstimateCalibrationView.as_view(), name="estimate-calibration"),
+    path("openeo/estimate", OpenEoEstimateView.as_view(), name="openeo-estimate"),
 ]
