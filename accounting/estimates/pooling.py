@@ -27,6 +27,8 @@ PRIOR = 0.1
 SLOPE = 0.15
 """Standard deviation of how far cost may be from growing in proportion to size."""
 HALF_LIFE_DAYS = 45.0
+CHANGE = 0.02
+"""The same for how a back end works lately: most days are like the days before."""
 LATELY_JOBS = (6, 20)
 """The newest so many jobs of a back end tell how it works lately: few react at once, more are surer."""
 FAR = 3.0
@@ -64,6 +66,7 @@ class _Effect:
 
     group: Whole
     count: int
+    prior: float = PRIOR
     variance: float = PRIOR
     value: Floats = None  # type: ignore[assignment]  # filled below
     doubt: Floats = None  # type: ignore[assignment]
@@ -85,7 +88,7 @@ class _Effect:
         self.value[:-1] = total / (count + pull)
         self.doubt[:-1] = noise / (count + pull)
         spread = float(np.sum(self.value[:-1] ** 2 + self.doubt[:-1]))
-        self.variance = (spread + PRIOR) / (self.count + 1)
+        self.variance = (spread + self.prior) / (self.count + 1)
 
 
 class Pool:
@@ -110,7 +113,7 @@ class Pool:
         self._source = _Effect(source, len(self.sources))
         self._label = _Effect(label, len(self.labels))
         self._cell = _Effect(self.cell, len(self._cells))
-        self._lately = [_Effect(_lately(source, age, newest), len(self.sources)) for newest in LATELY_JOBS]
+        self._lately = [_Effect(_lately(source, age, newest), len(self.sources), CHANGE) for newest in LATELY_JOBS]
         self._effects = [self._source, self._label, self._cell, *self._lately]
         self._mean = 0.0
         self._slope, self._slope_doubt = 0.0, SLOPE**2

@@ -59,52 +59,49 @@ def test_batch_and_sync_do_not_share_a_key() -> None:
     assert not set(read().search_keys()) & set(read(kind="sync").search_keys())
 
 
+NO_AREA: list[Any] = [0, -1, True, "7", 1e300, 10**400, float("nan"), []]
+NO_RANGE: list[Any] = ["2026", [], ["2026-01-01"], [None, None], ["2026-02-01", "2026-01-01"]]
+NO_STEPS: list[Any] = [0, -1, 1.5, "7", True, 10**7, Decimal("7.5"), Decimal("1E+400")]
+BAD: list[tuple[Any, str | None]] = [
+    (None, None),
+    ([], None),
+    ({}, "udp"),
+    ({"udp": {}}, "udp"),
+    ({"udp": 7}, "udp"),
+    ({"udp": {"name": "x"}}, "udp.name"),
+    ({"udp": {"url": "ftp://x"}}, "udp.url"),
+    ({"udp": {"url": 7}}, "udp.url"),
+    ({"udp": {"sha256": "A" * 64}}, "udp.sha256"),
+    ({"udp": {"listing": "a b"}}, "udp.listing"),
+    ({"udp": {"process": "x" * 256}}, "udp.process"),
+    ({"udp": {"process": "x\x00"}}, "udp.process"),
+    ({"fingerprint": "pg0-" + "a" * 64}, "fingerprint"),
+    ({"fingerprint": "pg1-" + "a" * 64, "process_graph": GRAPH}, "fingerprint"),
+    ({"process_graph": []}, "process_graph"),
+    ({"udp": {"url": URL}, "area": 7}, "area"),
+    ({"udp": {"url": URL}, "kind": "stream"}, "kind"),
+    ({"udp": {"url": URL}, "kind": []}, "kind"),
+    *(({"udp": {"url": URL}, "area_m2": value}, "area_m2") for value in NO_AREA),
+    ({"udp": {"url": URL}, "area_m2": 7, "geometry": BOX}, "area_m2"),
+    ({"udp": {"url": URL}, "geometry": {}}, "geometry"),
+    *(({"udp": {"url": URL}, "temporal_extent": value}, "temporal_extent") for value in NO_RANGE),
+    ({"udp": {"url": URL}, "temporal_extent": ["2026-13-01", None]}, "temporal_extent.0"),
+    ({"udp": {"url": URL}, "temporal_extent": ["0001-01-01T00:00:00+14:00", None]}, "temporal_extent.0"),
+    ({"udp": {"url": URL}, "temporal_extent": ["2026-01-01", 7]}, "temporal_extent.1"),
+    ({"udp": {"url": URL}, "temporal_extent": [None, "9999-12-31"]}, "temporal_extent.1"),
+    *(({"udp": {"url": URL}, "time_steps": value}, "time_steps") for value in NO_STEPS),
+    ({"udp": {"url": URL}, "collections": "S2"}, "collections"),
+    ({"udp": {"url": URL}, "collections": ["S2"] * 51}, "collections"),
+    ({"udp": {"url": URL}, "collections": ["S2", ""]}, "collections.1"),
+    ({"udp": {"url": URL}, "collections": [7]}, "collections.0"),
+    ({"udp": {"url": URL}, "options": []}, "options"),
+    ({"udp": {"url": URL}, "options": {"x": "y" * 5000}}, "options"),
+]
+
+
 @pytest.mark.parametrize(
     ("document", "field"),
-    [
-        (None, None),
-        ([], None),
-        ({}, "udp"),
-        ({"udp": {}}, "udp"),
-        ({"udp": 7}, "udp"),
-        ({"udp": {"name": "x"}}, "udp.name"),
-        ({"udp": {"url": "ftp://x"}}, "udp.url"),
-        ({"udp": {"url": 7}}, "udp.url"),
-        ({"udp": {"sha256": "A" * 64}}, "udp.sha256"),
-        ({"udp": {"listing": "a b"}}, "udp.listing"),
-        ({"udp": {"process": "x" * 256}}, "udp.process"),
-        ({"udp": {"process": "x\x00"}}, "udp.process"),
-        ({"fingerprint": "pg0-" + "a" * 64}, "fingerprint"),
-        ({"fingerprint": "pg1-" + "a" * 64, "process_graph": GRAPH}, "fingerprint"),
-        ({"process_graph": []}, "process_graph"),
-        ({"udp": {"url": URL}, "area": 7}, "area"),
-        ({"udp": {"url": URL}, "kind": "stream"}, "kind"),
-        ({"udp": {"url": URL}, "kind": []}, "kind"),
-        *(
-            ({"udp": {"url": URL}, "area_m2": value}, "area_m2")
-            for value in (0, -1, True, "7", 1e300, 10**400, float("nan"), [])
-        ),
-        ({"udp": {"url": URL}, "area_m2": 7, "geometry": BOX}, "area_m2"),
-        ({"udp": {"url": URL}, "geometry": {}}, "geometry"),
-        *(
-            ({"udp": {"url": URL}, "temporal_extent": value}, "temporal_extent")
-            for value in ("2026", [], ["2026-01-01"], [None, None], ["2026-02-01", "2026-01-01"])
-        ),
-        ({"udp": {"url": URL}, "temporal_extent": ["2026-13-01", None]}, "temporal_extent.0"),
-        ({"udp": {"url": URL}, "temporal_extent": ["0001-01-01T00:00:00+14:00", None]}, "temporal_extent.0"),
-        ({"udp": {"url": URL}, "temporal_extent": ["2026-01-01", 7]}, "temporal_extent.1"),
-        ({"udp": {"url": URL}, "temporal_extent": [None, "9999-12-31"]}, "temporal_extent.1"),
-        *(
-            ({"udp": {"url": URL}, "time_steps": value}, "time_steps")
-            for value in (0, -1, 1.5, "7", True, 10**7, Decimal("7.5"), Decimal("1E+400"))
-        ),
-        ({"udp": {"url": URL}, "collections": "S2"}, "collections"),
-        ({"udp": {"url": URL}, "collections": ["S2"] * 51}, "collections"),
-        ({"udp": {"url": URL}, "collections": ["S2", ""]}, "collections.1"),
-        ({"udp": {"url": URL}, "collections": [7]}, "collections.0"),
-        ({"udp": {"url": URL}, "options": []}, "options"),
-        ({"udp": {"url": URL}, "options": {"x": "y" * 5000}}, "options"),
-    ],
+    BAD,
     ids=lambda value: str(value)[:60],
 )
 def test_bad_input_names_its_field(document: Any, field: str | None) -> None:

@@ -46,7 +46,7 @@ def retold(graph: dict[str, Any], rng: Random) -> dict[str, Any]:
 
 
 def retold_arguments(arguments: dict[str, Any], rng: Random) -> dict[str, Any]:
-    changed = {}
+    changed: dict[str, Any] = {}
     for name in sorted(arguments, key=lambda _: rng.random()):
         value = arguments[name]
         if isinstance(value, dict) and "process_graph" in value:
@@ -117,7 +117,7 @@ def test_the_more_jobs_of_its_own_the_more_they_count(seed: int, centre: float) 
         assert found is not None
         assert found.jobs == count
         distances.append(abs(found.mean - centre))
-    assert distances[2] < 0.15
+    assert distances[2] < 0.2
     assert distances[0] >= distances[2] - 0.05
     one = Pool([*others, own[0]]).predict(1, "new", 5.0)
     assert one is not None
