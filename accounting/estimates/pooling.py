@@ -2,10 +2,12 @@
 
 Pure. On a log scale, the cost of a job for each unit of its size is
 
-    y = mean + back end + workload + (workload on this back end) + (back end lately) + slope * log size + noise
+    y = mean + back end + workload + (workload on this back end) + (back end lately)
+        + (slope + slope of the back end) * log size + noise
 
-where everything but the mean is drawn towards nothing by as much as its own jobs say little (random effects, fitted by
-variational expectation maximisation with its variances). docs/estimates.md says it in words.
+where the slopes are for prices with tiers, free units or fees, and everything but the mean is drawn towards nothing by as
+much as its own jobs say little (random effects, fitted by variational expectation maximisation with their variances).
+docs/estimates.md says it in words.
 """
 
 from __future__ import annotations
@@ -62,10 +64,12 @@ class Prediction:
 
 @dataclass(slots=True)
 class _Effect:
-    """One kind of group: to which group each row belongs (-1: none), and what is known of the groups."""
+    """One kind of group: to which of them each row belongs (-1: none), what their effect is multiplied `by` in each row,
+    and what is known of them."""
 
     group: Whole
     count: int
+    by: Floats
     prior: float = PRIOR
     variance: float = PRIOR
     value: Floats = None  # type: ignore[assignment]  # filled below
@@ -76,14 +80,17 @@ class _Effect:
         self.doubt = np.zeros(self.count + 1)
 
     def of_rows(self) -> Floats:
-        return self.value[self.group]
+        return self.value[self.group] * self.by
+
+    def doubt_of_rows(self) -> Floats:
+        return self.doubt[self.group] * self.by**2
 
     def update(self, residual: Floats, weight: Floats, noise: float) -> None:
-        """Shrinks each group's mean residual; `doubt` is the variance that is left."""
+        """Shrinks each group's mean residual for one of `by`; `doubt` is the variance that is left."""
         member = self.group >= 0
-        groups = self.group[member]
-        count = np.bincount(groups, weight[member], self.count)
-        total = np.bincount(groups, weight[member] * residual[member], self.count)
+        groups, by = self.group[member], self.by[member]
+        count = np.bincount(groups, weight[member] * by * by, self.count)
+        total = np.bincount(groups, weight[member] * by * residual[member], self.count)
         pull = noise / max(self.variance, SMALLEST)
         self.value[:-1] = total / (count + pull)
         self.doubt[:-1] = noise / (count + pull)
@@ -110,11 +117,15 @@ class Pool:
         size = np.array([row.log_size for row in rows])
         self.centre = float(np.average(size, weights=self._weight))
         self._x = size - self.centre
-        self._source = _Effect(source, len(self.sources))
-        self._label = _Effect(label, len(self.labels))
-        self._cell = _Effect(self.cell, len(self._cells))
-        self._lately = [_Effect(_lately(source, age, newest), len(self.sources), CHANGE) for newest in LATELY_JOBS]
-        self._effects = [self._source, self._label, self._cell, *self._lately]
+        once = np.ones(len(rows))
+        self._source = _Effect(source, len(self.sources), once)
+        self._label = _Effect(label, len(self.labels), once)
+        self._cell = _Effect(self.cell, len(self._cells), once)
+        self._bend = _Effect(source, len(self.sources), self._x, SLOPE**2)
+        self._lately = [
+            _Effect(_lately(source, age, newest), len(self.sources), once, CHANGE) for newest in LATELY_JOBS
+        ]
+        self._effects = [self._source, self._label, self._cell, self._bend, *self._lately]
         self._mean = 0.0
         self._slope, self._slope_doubt = 0.0, SLOPE**2
         self._noise = max(float(np.var(self._y)) / 2, PRIOR)
@@ -135,7 +146,7 @@ class Pool:
             self._update_slope(rest, weight)
             rest -= self._slope * self._x
             weight = self._weight * np.minimum(1.0, FAR * math.sqrt(self._noise) / np.maximum(np.abs(rest), SMALLEST))
-            doubt = sum((effect.doubt[effect.group] for effect in self._effects), self._slope_doubt * self._x**2)
+            doubt = sum((effect.doubt_of_rows() for effect in self._effects), self._slope_doubt * self._x**2)
             squares = float(np.sum(weight * (rest**2 + doubt)))
             self._noise = (squares + PRIOR) / (float(np.sum(weight)) + 1)
         self._own_noise = self._noises(rest, weight)
@@ -160,9 +171,11 @@ class Pool:
         here, what = self.sources[source], self.labels[label]
         cell = self._cells.get((source, label))
         x = log_size - self.centre
-        mean = self._mean + self._source.value[here] + self._label.value[what] + self._slope * x
+        slope = self._slope + self._bend.value[here]
+        mean = self._mean + self._source.value[here] + self._label.value[what] + slope * x
         mean += sum(effect.value[here] for effect in self._lately)
-        doubt = self._source.doubt[here] + self._label.doubt[what] + self._slope_doubt * x * x
+        doubt = self._source.doubt[here] + self._label.doubt[what]
+        doubt += (self._slope_doubt + self._bend.doubt[here]) * x * x
         doubt += sum(effect.doubt[here] for effect in self._lately)
         jobs = 0
         if cell is None:

@@ -33,7 +33,7 @@ import django; django.setup()
 import os
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from accounting import grants, organisations, registry, tariffs, usage
+from accounting import estimates, grants, organisations, registry, tariffs, usage, workloads
 from accounting.principals import ServicePrincipal
 from accounting.rating import UsageLine
 from accounting.reports import UsageReport
@@ -41,7 +41,7 @@ from accounting.tariffs import RuleSpec
 
 issuer = registry.normalise_issuer(os.environ["OIDC_ISSUER"])
 backend = registry.register_backend("terrascope", "Terrascope", registry.register_provider("vito", "VITO"))
-registry.register_source("TerraScope/MEP", backend, issuer)
+source = registry.register_source("TerraScope/MEP", backend, issuer)
 client = registry.register_client(issuer, "backend-one", "Back end one", ["TerraScope/MEP"])
 rules = [RuleSpec("CPU", "cpu", "cpu-hour", Decimal("1.5")), RuleSpec("Memory", "memory", "gb-hour", Decimal(1))]
 tariffs.publish("TerraScope/MEP", "Rates", rules, starts_at=datetime.now(UTC) - timedelta(days=4000))
@@ -51,6 +51,10 @@ reporter = ServicePrincipal(client, issuer, "backend-one", "", "Back end one")
 line = UsageLine("cpu", Decimal(5099), "cpu-seconds", "5099")
 usage.ingest(reporter, [UsageReport("usage-reports", "TerraScope/MEP", alice.sub, f"j-{n}", (line,), "{}", key=f"k-{n}",
              execution_id=f"e-{n}", state="FINISHED") for n in range(5)], on_reuse="refuse")
+udp = {"url": "https://algorithms.example.org/udp/ndvi-time-series"}
+told = workloads.read({"udp": udp, "area_m2": 1e8, "time_steps": 9})
+workloads.record_many([(source, f"j-{n}", None, None, told) for n in range(5)])
+estimates.collect()
 """
 
 
@@ -69,11 +73,14 @@ class Target:
 LENIENT = ("negative_data_rejection", "positive_data_acceptance")
 
 
+_ESTIMATES = ("/estimates", "/openeo/estimate", "/estimates/comparison", "/estimates/calibration")
+
+
 def targets(url: str, service: str, person: str) -> list[Target]:
     v1, etl = f"{url}/api/v1/openapi.json", f"{url}/docs/openapi.json"
     return [
-        Target("v1 as a back end", v1, ("/usage-reports", "/usage-reports/batch", "/jobs"), service),
-        Target("v1 as a person", v1, ("/balance", "/entries", "/jobs", "/jobs/{source}/{job_id}"), person),
+        Target("v1 as a back end", v1, ("/usage-reports", "/usage-reports/batch", "/jobs", *_ESTIMATES[:2]), service),
+        Target("v1 as a person", v1, ("/balance", "/entries", "/jobs", "/jobs/{source}/{job_id}", *_ESTIMATES), person),
         Target("ETL as a back end", etl, ("/resources", "/addedvalue", "/validate/auth"), service, LENIENT),
         Target("ETL as a person", etl, ("/user", "/user/permissions"), person),
     ]

@@ -95,9 +95,11 @@ def sign_in_url(request: HttpRequest) -> str:
 
 def _pages(path: str) -> tuple[PageLink, ...]:
     dashboard, jobs, profile = reverse("dashboard"), reverse("jobs"), reverse("profile")
+    estimates = reverse("estimates")
     return (
         PageLink("Dashboard", dashboard, icon="layout-dashboard", here=path.startswith(dashboard)),
         PageLink("Jobs", jobs, icon="list-checks", here=path.startswith(jobs)),
+        PageLink("Estimates", estimates, icon="gauge", here=path.startswith(estimates)),
         PageLink("Profile", profile, icon="circle-user", here=path.startswith(profile)),
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from portal.views import account, jobs, pages, sign_in
+from portal.views import account, estimates, jobs, pages, sign_in
 
 urlpatterns = [
     path("", pages.landing, name="landing"),
@@ -22,5 +22,6 @@ urlpatterns = [
     # Sources contain slashes, so the last part is the job; a slash in a job id is written %2F.
     path("jobs/<path:source>/<str:job_id>", jobs.job, name="job"),
     path("receipts/<path:source>/<str:job_id>", jobs.receipt, name="receipt"),
+    path("estimates/", estimates.record, name="estimates"),
     path("profile/", account.profile, name="profile"),
 ]

@@ -16,7 +16,10 @@ PHONE: dict[str, Any] = {"viewport": {"width": 360, "height": 740}, "has_touch":
 #: Colours that are on their way from one to the other have no contrast to measure.
 CALM: dict[str, Any] = {"reduced_motion": "reduce"}
 JOB = "/jobs/TerraScope/MEP/j-2611209f31c4a7"
-PAGES = ("/dashboard/", "/jobs/", "/jobs/?state=RUNNING", JOB, "/jobs/cdse/j-2611201b77aa90", "/profile/")
+PAGES = (
+    *("/dashboard/", "/jobs/", "/jobs/?state=RUNNING", JOB, "/jobs/cdse/j-2611201b77aa90"),
+    *("/estimates/", "/profile/"),
+)
 OPEN_PAGES = ("/", "/signed-out/")
 #: Pages whose status is an error on purpose: Chromium reports that on the console, and only that is excused.
 FAULT_PAGES = ("/nothing", "/jobs/?state=x", "/oidc/callback/?error=access_denied")

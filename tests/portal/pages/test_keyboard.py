@@ -37,8 +37,8 @@ def test_the_order_is_that_of_the_eye(alice: Page) -> None:
 
     assert stops[:2] == ["Skip to the content", "openEO Credits"]
     assert "Geo Lab Ghent" in stops[2]
-    assert stops[3:6] == ["Dashboard", "Jobs", "Profile"]
-    assert "Alice Archer" in stops[6]
+    assert stops[3:7] == ["Dashboard", "Jobs", "Estimates", "Profile"]
+    assert "Alice Archer" in stops[7]
 
 
 def test_every_stop_can_be_seen(alice: Page) -> None:
