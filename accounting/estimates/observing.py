@@ -194,7 +194,7 @@ def _in_report(report: _Report) -> _Described | None:
         if not isinstance(body, dict) or body.get("workload") is None:
             return None
         return _Described(workloads.read(body["workload"]), report.received_at)
-    except (msgspec.DecodeError, InvalidInput, UnicodeError):
+    except (msgspec.DecodeError, InvalidInput, UnicodeError, RecursionError):
         return None
 
 

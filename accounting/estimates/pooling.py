@@ -5,9 +5,9 @@ Pure. On a log scale, the cost of a job for each unit of its size is
     y = mean + back end + workload + (workload on this back end) + (back end lately)
         + (slope + slope of the back end) * log size + noise
 
-where the slopes are for prices with tiers, free units or fees, and everything but the mean is drawn towards nothing by as
-much as its own jobs say little (random effects, fitted by variational expectation maximisation with their variances).
-docs/estimates.md says it in words.
+where the slopes are for prices with tiers, free units or fees, and everything but the mean is drawn towards nothing by
+as much as its own jobs say little (random effects, fitted by variational expectation maximisation with their
+variances). docs/estimates.md says it in words.
 """
 
 from __future__ import annotations
@@ -64,8 +64,8 @@ class Prediction:
 
 @dataclass(slots=True)
 class _Effect:
-    """One kind of group: to which of them each row belongs (-1: none), what their effect is multiplied `by` in each row,
-    and what is known of them."""
+    """One kind of group: to which each row belongs (-1: none), what the effect is multiplied `by` in each row, and what
+    is known of the groups."""
 
     group: Whole
     count: int

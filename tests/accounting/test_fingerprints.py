@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from typing import Any
 
 import pytest
 
 from accounting import fingerprints
 from accounting.errors import InvalidInput
+from devtools.paths import ROOT
 
 
 def node(process_id: str, /, **arguments: Any) -> dict[str, Any]:
@@ -44,6 +46,11 @@ def test_it_is_what_the_documentation_says() -> None:
     }
     written = json.dumps(canonical, separators=(",", ":"), sort_keys=True)
     assert text(graph()) == "pg1-" + hashlib.sha256(written.encode()).hexdigest()
+
+
+def test_the_example_of_the_documentation_is_right() -> None:
+    (example,) = re.findall(r"```json\n(.*)\n```", (ROOT / "docs" / "estimates.md").read_text())
+    assert text(graph()) == "pg1-" + hashlib.sha256(example.encode()).hexdigest()
 
 
 def test_it_names_what_a_back_end_must_have() -> None:
