@@ -27,7 +27,8 @@ LOADS = frozenset({"load_collection"})
 
 @dataclass(frozen=True, slots=True)
 class Fingerprint:
-    """`text` is the fingerprint; the rest is what a back end must have to run the graph."""
+    """`text` is the fingerprint; the rest is what a back end must have to run the graph. A process with a `namespace` is
+    somebody's own, so no back end has to have it."""
 
     text: str
     processes: tuple[str, ...]
@@ -39,6 +40,7 @@ class _Found:
     processes: Counter[str]
     collections: set[str]
     reducers: list[tuple[str, str, tuple[str, ...]]]
+    needed: set[str]
     nodes: int = 0
     values: int = 0
 
@@ -55,7 +57,7 @@ def of_graph(graph: object, field: str = "process_graph") -> Fingerprint:
         nodes = graph["process_graph"]
     if not isinstance(nodes, Mapping) or not nodes:
         raise InvalidInput("send a process graph: an object of nodes, each with process_id and arguments", field=field)
-    found = _Found(Counter(), set(), [])
+    found = _Found(Counter(), set(), [], set())
     # (values to look into, how deep they are): a stack instead of recursion, so that no graph is too deep for Python.
     stack: list[tuple[object, int]] = [(_arguments(nodes, found, field), 1)]
     while stack:
@@ -96,6 +98,8 @@ def _arguments(nodes: Mapping[str, Any], found: _Found, field: str) -> list[obje
         found.nodes += 1
         if found.nodes > MOST_NODES:
             raise InvalidInput(f"the graph has more than {MOST_NODES} nodes", field=field)
+        if not node.get("namespace"):
+            found.needed.add(name)
         given = node.get("arguments")
         given = given if isinstance(given, Mapping) else {}
         _note(name, given, found)
@@ -130,4 +134,4 @@ def _fingerprint(found: _Found) -> Fingerprint:
     }
     text = json.dumps(document, separators=(",", ":"), sort_keys=True)  # ASCII: other characters are escaped
     digest = hashlib.sha256(text.encode()).hexdigest()
-    return Fingerprint(PREFIX + digest, tuple(sorted(found.processes)), tuple(sorted(found.collections)))
+    return Fingerprint(PREFIX + digest, tuple(sorted(found.needed)), tuple(sorted(found.collections)))

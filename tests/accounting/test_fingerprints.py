@@ -60,6 +60,13 @@ def test_it_names_what_a_back_end_must_have() -> None:
     assert len(found.text) == fingerprints.LENGTH
 
 
+def test_a_process_of_somebodys_own_is_not_needed_of_a_back_end() -> None:
+    own = {"process_id": "crop_map", "namespace": "https://algorithms.example.org/udp/crop", "arguments": {}}
+    found = fingerprints.of_graph(graph(own=own))
+    assert "crop_map" not in found.processes
+    assert found.text != text(graph())
+
+
 def test_a_udp_has_the_fingerprint_of_its_graph() -> None:
     udp = {"id": "ndvi", "parameters": [{"name": "bbox"}], "process_graph": graph()}
     assert text(udp) == text(graph())

@@ -24,6 +24,8 @@ from accounting.estimates import CalibrationView, Comparison, Estimate, Span
 from accounting.principals import PersonPrincipal
 from accounting.workloads import Workload
 
+MOST_BYTES = 4 * 1024 * 1024
+"""As large as a geometry may make a body."""
 VALID = timedelta(hours=24)
 """Jobs of a day may change what is known; a new tariff ends an estimate at once."""
 _LEVELS = {
@@ -42,6 +44,7 @@ _METHODS = {
 
 class EstimatesView(APIView):
     permission_classes = [PeopleAndServices]
+    max_body_bytes = MOST_BYTES
 
     @estimate_openapi.estimate
     def post(self, request: Request) -> Response:

@@ -12,13 +12,14 @@ from accounting.api.permissions import PeopleAndServices
 from accounting.api.v1 import estimate_openapi, intake, parameters
 from accounting.api.v1 import estimate_shapes as shapes
 from accounting.api.v1.balance import PRIVATE
-from accounting.api.v1.estimates import expiry, facts_of
+from accounting.api.v1.estimates import MOST_BYTES, expiry, facts_of
 from accounting.credits import to_number
 from accounting.errors import EstimateComplexity
 
 
 class OpenEoEstimateView(APIView):
     permission_classes = [PeopleAndServices]
+    max_body_bytes = MOST_BYTES
 
     @estimate_openapi.openeo_estimate
     def post(self, request: Request) -> Response:
