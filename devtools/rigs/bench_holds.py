@@ -7,18 +7,16 @@ import json
 import statistics
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any
 
 import psycopg2
 
-from devtools.postgres import APP
 from devtools.rigs import bench_core, load
 from devtools.rigs.bench_core import Statement
 from devtools.rigs.load import Load
-from devtools.rigs.stage import DATABASE, SOURCE, Stage
+from devtools.rigs.stage import SOURCE, Stage
 
 SWEPT = 100_000
 BATCH = 500
@@ -96,10 +94,10 @@ def openings(client: Any, people: int, *, hot: bool = False) -> Iterator[Stateme
 
 def pair(url: str, client: Any, people: int, clients: int, seconds: float, *, held: bool, hot: bool = False) -> float:
     """Reports a second from so many connections, each job's hold opened before (`held`) or not; read and write of each."""
+    import msgspec
+
     from accounting import booking, resolution, usage
     from accounting.answers import render
-
-    import msgspec
 
     until, done, taking = time.perf_counter() + seconds, [], threading.Lock()
     jobs = questions(client, people, hot=hot)

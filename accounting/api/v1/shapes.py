@@ -113,6 +113,13 @@ class UsageReport(Struct, forbid_unknown_fields=True):
         ]
         | None
     ) = None
+    workload: Annotated[
+        Any,
+        Meta(
+            description="What the job was to do, as the body of `POST /estimates`: estimates for jobs like it rest on "
+            "it. Part of it is the user's, so nothing in it is refused; what cannot be read is left out."
+        ),
+    ] = None
 
 
 class BatchReport(UsageReport, forbid_unknown_fields=True):
