@@ -183,7 +183,7 @@ class TestEstimates:
         assert one["estimate"]["jobs"] == 20
 
     def test_it_may_start_but_perhaps_not_finish(self, callers: Callers, federation: Federation) -> None:
-        learn(federation, [n * 10 for n in range(4, 16)])  # the median is what there is, p90 is not
+        learn(federation, [n * 10 for n in range(3, 14)])  # the median is what there is, p90 is not
         (one,) = asked(callers, check(workload=WORKLOAD))
         assert (one["decision"], one["reason"]) == ("restricted", "may_not_finish")
         assert one["text"]
