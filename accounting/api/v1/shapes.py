@@ -113,6 +113,13 @@ class UsageReport(Struct, forbid_unknown_fields=True):
         ]
         | None
     ) = None
+    project: (
+        Annotated[
+            FreeId,
+            Meta(description="Slug of a project of the organisation that pays, whose limits count it; others are not."),
+        ]
+        | None
+    ) = None
     workload: Annotated[
         Any,
         Meta(

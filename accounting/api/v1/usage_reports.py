@@ -31,7 +31,7 @@ class UsageReportView(APIView):
     max_body_bytes = 8 * 1024 * 1024
     """As long as a job's title may make it."""
     free_texts = frozenset({"job_title", "workload"})
-    free_ids = frozenset({"metrics.*.process", "metrics.*.collection"})
+    free_ids = frozenset({"project", "metrics.*.process", "metrics.*.collection"})
 
     @openapi.report_usage
     def post(self, request: Request) -> HttpResponse:
