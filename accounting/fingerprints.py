@@ -27,8 +27,10 @@ LOADS = frozenset({"load_collection"})
 
 @dataclass(frozen=True, slots=True)
 class Fingerprint:
-    """`text` is the fingerprint; the rest is what a back end must have to run the graph. A process with a `namespace` is
-    somebody's own, so no back end has to have it."""
+    """`text` is the fingerprint; the rest is what a back end must have to run the graph.
+
+    A process with a `namespace` is somebody's own, so no back end has to have it.
+    """
 
     text: str
     processes: tuple[str, ...]

@@ -48,8 +48,8 @@ def etl_mount() -> Finding:
 
 #: What stands first in the addresses of pages, probes, files and the other API.
 RESERVED = frozenset(
-    {"api", "dashboard", "docs", "favicon.ico", "health", "jobs", "notices", "oidc", "organisation", "problems"}
-    | {"profile", "receipts", "sign-out", "signed-out", "static", "theme"}
+    {"api", "dashboard", "docs", "estimates", "favicon.ico", "health", "jobs", "notices", "oidc", "organisation"}
+    | {"problems", "profile", "receipts", "sign-out", "signed-out", "static", "theme"}
 )
 
 
