@@ -29,7 +29,8 @@ LOADS = frozenset({"load_collection"})
 class Fingerprint:
     """`text` is the fingerprint; the rest is what a back end must have to run the graph.
 
-    A process with a `namespace` is somebody's own, so no back end has to have it."""
+    A process with a `namespace` is somebody's own, so no back end has to have it.
+    """
 
     text: str
     processes: tuple[str, ...]

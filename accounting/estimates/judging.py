@@ -124,6 +124,8 @@ def _judge_day(day: datetime, today: Sequence[Observation]) -> None:
             row = stored.get(one.pk) or (_afterwards(one, forecaster, day) if forecaster else None)
             if row:
                 rows.append(_compare(row, one))
+    # A word about a job without a run now belongs to the run that it was compared with; the next run gets its own.
+    StoredEstimate.objects.filter(pk__in=[row.pk for row in stored.values()]).delete()
     _keep(rows)
     Observation.objects.filter(pk__in=[one.pk for one in today]).update(judged=True)
 
@@ -137,25 +139,28 @@ def _afterwards(one: Observation, forecaster: Forecaster, day: datetime) -> Stor
 
 
 def _stored(observations: Sequence[Observation]) -> Mapping[int, StoredEstimate]:
-    """What was estimated before; the word about this very execution and person before a wider one."""
+    """What was estimated before; the word about this very execution and person before a wider one, each for one run."""
     jobs = {(one.source_id, one.execution.job.job_id) for one in observations}
     about: dict[tuple[int, str], list[StoredEstimate]] = defaultdict(list)
     for row in StoredEstimate.objects.filter(source_id__in={s for s, _ in jobs}, job_id__in={j for _, j in jobs}):
         about[row.source_id, row.job_id].append(row)
-    found = {}
+    found: dict[int, StoredEstimate] = {}
     for one in observations:
         run = one.execution.execution_id
+        words = about[one.source_id, one.execution.job.job_id]
         fitting = [
             row
-            for row in about[one.source_id, one.execution.job.job_id]
-            if row.execution_id in ("", run) and row.person_id in (None, one.person_id)
+            for row in words
+            if row.execution_id in ("", run) and row.person_id in (None, one.person_id) and row.made_at <= one.known_at
         ]
         if fitting:
             found[one.pk] = max(fitting, key=lambda row: (row.execution_id == run, row.person_id is not None))
+            words.remove(found[one.pk])
     return found
 
 
 def _compare(row: StoredEstimate, one: Observation) -> StoredEstimate:
+    row.execution_id = one.execution.execution_id
     row.actual = one.cost
     row.inside = row.p10 <= one.cost <= row.p90
     row.log_ratio = math.log(max(one.cost, SMALLEST) / max(row.median, SMALLEST))

@@ -64,6 +64,7 @@ def seed(*, now: datetime | None = None, days: int = DAYS) -> bool:
         with clock.movable(cursor), transaction.atomic():
             past.make()
             clock.move(cursor, None)
+        _refresh_statistics()
         _learn(now)
     _refresh_statistics()
     return True
@@ -87,7 +88,7 @@ def _require_owner() -> None:
 
 
 def _refresh_statistics() -> None:
-    """So that the first pages are planned with what is there, not with empty tables."""
+    """So that what reads all this is planned for what is there, not for empty tables: learning, and the first pages."""
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE")
 

@@ -86,8 +86,48 @@ def test_the_newest_estimate_counts_until_the_cost_is_known(past: Past) -> None:
     past.run(NOW + DAY, job_id="j", told=workload(), noise=0)
     learn(NOW + 2 * DAY)
     estimates.remember(source, "j", None, None, other, at=NOW + 3 * DAY)
-    kept = StoredEstimate.objects.get(job_id="j")
-    assert (kept.median, kept.inside) == (one.median, True)
+    kept, new = StoredEstimate.objects.filter(job_id="j").order_by("-execution_id")
+    assert (kept.execution_id, kept.median, kept.inside) == ("e-j", one.median, True)
+    assert (new.execution_id, new.median, new.actual) == ("", other.median, None)  # for the next run of the job
+
+
+def test_a_job_that_runs_again_is_judged_by_the_word_about_that_run(past: Past) -> None:
+    past.days(10, 4)
+    learn()
+    source = source_of(SOURCE)
+    for number, size in enumerate((100, 300)):
+        (said,) = estimates.estimate(workload(size), [SOURCE], at=NOW)
+        estimates.remember(source, "again", None, None, said, at=NOW + number * DAY)
+        at = NOW + number * DAY + timedelta(hours=1)
+        past.run(at, job_id="again", told=workload(size), noise=0, execution_id=f"run-{number}", key=f"again-{number}")
+        learn(at + timedelta(hours=2))
+    rows = StoredEstimate.objects.filter(job_id="again").order_by("execution_id")
+    assert [(row.execution_id, row.asked, row.inside) for row in rows] == [("run-0", True, True), ("run-1", True, True)]
+    assert rows[1].median > 2 * rows[0].median
+
+
+def test_one_word_is_for_one_run(past: Past) -> None:
+    past.days(10, 4)
+    learn()
+    (one,) = estimates.estimate(workload(), [SOURCE], at=NOW)
+    estimates.remember(source_of(SOURCE), "twice", None, None, one, at=NOW)
+    for number in range(2):
+        at = NOW + timedelta(hours=3 + number)
+        past.run(at, job_id="twice", told=workload(), execution_id=f"run-{number}", key=f"twice-{number}")
+    learn(NOW + DAY)
+    asked = dict(StoredEstimate.objects.filter(job_id="twice").values_list("execution_id", "asked"))
+    assert asked == {"run-0": True, "run-1": False}
+
+
+def test_a_word_that_came_after_the_cost_is_no_estimate(past: Past) -> None:
+    """E3"""
+    past.days(10, 4)
+    learn()
+    (one,) = estimates.estimate(workload(), [SOURCE], at=NOW)
+    past.run(NOW + DAY, job_id="j", told=workload(), noise=0)
+    estimates.remember(source_of(SOURCE), "j", "e-j", None, one, at=NOW + 2 * DAY)
+    learn(NOW + 3 * DAY)
+    assert not StoredEstimate.objects.exclude(judged_at=None).get(job_id="j").asked
 
 
 def test_a_late_charge_is_judged_again_with_the_same_estimate(past: Past) -> None:
