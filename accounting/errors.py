@@ -158,6 +158,12 @@ class CallbackInvalid(DomainError):
     code, status, title = "callback_invalid", 422, "The callback cannot be registered"
 
 
+class EstimateComplexity(DomainError):
+    """Nothing like the job has finished yet, so that any figure would be invented (E1). The code is openEO's."""
+
+    code, status, title = "EstimateComplexity", 422, "The process is too complex to calculate an estimate."
+
+
 class LedgerRefused(DomainError):
     """The database refused a posting: a broken invariant, never a user's mistake."""
 

@@ -59,6 +59,11 @@ def _view(person: Person) -> PersonView:
     )
 
 
+def category_of(organisation: int) -> str:
+    """The class of the organisation, as rating rules see it (`organisation_class`)."""
+    return Organisation.objects.filter(pk=organisation).values_list("category", flat=True).first() or ""
+
+
 def _make_person(issuer: str, sub: str) -> PersonView:
     try:
         with transaction.atomic():

@@ -11,7 +11,7 @@ from django.core.management import call_command
 from django.db import connection
 from django.utils import timezone
 
-from accounting import grants, holds, outbox
+from accounting import estimates, grants, holds, outbox
 from accounting.callbacks import delivery
 from accounting.models import Heartbeat
 
@@ -72,3 +72,24 @@ def verify_books(**_: Any) -> None:
             call_command("verify_ledger")
         finally:
             cursor.execute("SELECT pg_advisory_unlock(hashtext('verify_books'))")
+
+
+JUDGED_AT_ONCE = 2_000
+"""Jobs that one run compares with their estimates at most; the next run goes on."""
+
+
+@shared_task(name="accounting.tasks.learn_estimates", ignore_result=True)
+def learn_estimates(**_: Any) -> None:
+    """What ended since the last run: becomes known to estimates, and is compared with what was estimated for it."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_lock(hashtext('learn_estimates'))")
+        if not cursor.fetchone()[0]:
+            return
+        try:
+            observed = estimates.collect()
+            judged = estimates.judge(limit=JUDGED_AT_ONCE)
+            estimates.calibrate()
+        finally:
+            cursor.execute("SELECT pg_advisory_unlock(hashtext('learn_estimates'))")
+    if observed or judged:
+        log.info("estimates_learnt", observed=observed, judged=judged)

@@ -3,6 +3,15 @@
 from accounting.models.account import Account
 from accounting.models.backend import BackEnd, Provider, ServiceClient, Source
 from accounting.models.callback import Callback, CallbackDelivery
+from accounting.models.estimate import (
+    BackEndCapability,
+    Calibration,
+    EstimateMark,
+    JobWorkload,
+    Observation,
+    ObservationKey,
+    StoredEstimate,
+)
 from accounting.models.grant import Debt, Grant, Spend
 from accounting.models.hold import Hold, HoldEvent, Limit, OpenHold
 from accounting.models.ledger import Entry, Posting, Transaction
@@ -16,19 +25,25 @@ __all__ = [
     "STARTING_PLAN",
     "Account",
     "BackEnd",
+    "BackEndCapability",
+    "Calibration",
     "Callback",
     "CallbackDelivery",
     "Debt",
     "Entry",
+    "EstimateMark",
     "Execution",
     "Grant",
     "Heartbeat",
     "Hold",
     "HoldEvent",
     "Job",
+    "JobWorkload",
     "Limit",
     "Member",
     "Notice",
+    "Observation",
+    "ObservationKey",
     "OpenHold",
     "Organisation",
     "OutboxEvent",
@@ -41,6 +56,7 @@ __all__ = [
     "ServiceClient",
     "Source",
     "Spend",
+    "StoredEstimate",
     "Tariff",
     "Transaction",
     "UsageLine",

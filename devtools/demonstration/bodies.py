@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Any
 
@@ -36,6 +36,13 @@ def posts(job: Job, sub: str, organisation: int | None = None) -> Iterator[tuple
                 "area": {"value": area, "unit": "square_meter"},
             },
         )
+
+
+def told(made: Iterable[tuple[str, Body]], job: Job) -> Iterator[tuple[str, Body]]:
+    """The same posts, the first of them with what the job was to do, as a client that knows it can add it."""
+    for number, (endpoint, body) in enumerate(made):
+        more = {"workload": job.task.document()} if job.task and number == 0 else {}
+        yield endpoint, body | more
 
 
 def _common(job: Job, sub: str) -> Body:

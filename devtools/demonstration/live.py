@@ -20,7 +20,7 @@ from random import Random
 from types import FrameType
 
 from devtools.demonstration import guard, reserving
-from devtools.demonstration.bodies import posts
+from devtools.demonstration.bodies import posts, told
 from devtools.demonstration.federation import CLIENT_OF
 from devtools.demonstration.people import PEOPLE, Person
 from devtools.demonstration.reporting import Reporter, ReportingFailed, ReportRefused
@@ -58,7 +58,8 @@ class Live:
         """One job that may run ends and is reported, after what still waits. Returns how many reports were booked."""
         person, job = self._finish_job()
         reporter = self.reporters[job.source]
-        for endpoint, body in posts(job, person.sub) if reserving.may_run(reporter, job, person.sub) else ():
+        runs = reserving.may_run(reporter, job, person.sub)
+        for endpoint, body in told(posts(job, person.sub), job) if runs else ():
             reporter.add(endpoint, body)
         return sum(each.flush() for each in {id(r): r for r in self.reporters.values()}.values())
 

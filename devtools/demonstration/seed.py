@@ -16,7 +16,7 @@ from decimal import Decimal
 from django.conf import settings
 from django.db import connection, transaction
 
-from accounting import grants, ledger, queries, registry, usage
+from accounting import estimates, grants, ledger, queries, registry, usage, workloads
 from accounting.api.etl import reading
 from accounting.credits import MICROS
 from accounting.reports import ADDED_VALUE, RESOURCES, UsageReport
@@ -64,8 +64,17 @@ def seed(*, now: datetime | None = None, days: int = DAYS) -> bool:
         with clock.movable(cursor), transaction.atomic():
             past.make()
             clock.move(cursor, None)
+        _refresh_statistics()
+        _learn(now)
     _refresh_statistics()
     return True
+
+
+def _learn(now: datetime) -> None:
+    """What the hourly task would have learnt from the past by now: estimates, and how good they were."""
+    estimates.collect(now=now)
+    estimates.judge(now=now)
+    estimates.calibrate(now=now)
 
 
 def _require_owner() -> None:
@@ -79,7 +88,7 @@ def _require_owner() -> None:
 
 
 def _refresh_statistics() -> None:
-    """So that the first pages are planned with what is there, not with empty tables."""
+    """So that what reads all this is planned for what is there, not for empty tables: learning, and the first pages."""
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE")
 
@@ -175,10 +184,19 @@ class _Past:
         if not pending:
             return
         _move(at)
+        self._tell_tasks(pending)
         made = [post for item in pending for post in self._posts(item)]
         for endpoint in (RESOURCES, ADDED_VALUE):
             self._ingest(client, [_read(endpoint, body) for where, body in made if where == endpoint])
         pending.clear()
+
+    def _tell_tasks(self, pending: Iterable[Reported]) -> None:
+        """What these jobs were to do, as a pre-check would have told before they ran."""
+        jobs = [(item.job, item.job.task) for item in pending if item.job.task]
+        workloads.record_many(
+            (self.stage.sources[job.source], job.job_id, job.execution_id, None, workloads.read(task.document()))
+            for job, task in jobs
+        )
 
     def _posts(self, item: Reported) -> Iterable[tuple[str, Body]]:
         return posts(item.job, item.sub, self.stage.wallets[item.organisation] if item.organisation else None)

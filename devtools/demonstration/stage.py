@@ -24,6 +24,7 @@ class Stage:
     issuer: str
     clients: dict[str, ServicePrincipal] = field(default_factory=dict)
     backends: dict[str, int] = field(default_factory=dict)
+    sources: dict[str, int] = field(default_factory=dict)
     wallets: dict[str, int] = field(default_factory=dict)
 
     def register(self) -> None:
@@ -33,7 +34,7 @@ class Stage:
             for source in member.sources:
                 backend = registry.register_backend(source.backend, source.backend_name, provider, source.url)
                 self.backends[source.backend] = backend
-                registry.register_source(source.source_id, backend, self.issuer)
+                self.sources[source.source_id] = registry.register_source(source.source_id, backend, self.issuer)
             names = [source.source_id for source in member.sources]
             client = registry.register_client(self.issuer, member.client_id, f"{member.name} job tracker", names)
             self.clients[member.client_id] = ServicePrincipal(client, self.issuer, member.client_id, "", member.name)

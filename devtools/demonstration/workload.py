@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from random import Random
 
 from devtools.demonstration.people import CDSE, EODC, SENTINEL_HUB, TERRASCOPE, Habits
+from devtools.demonstration.tasks import Task, draw_task
 
 FAILED, KILLED = 0.045, 0.015
 """Shares of batch jobs that end badly; half of the first for synchronous ones."""
@@ -40,7 +41,10 @@ SERVICES = ("ndvi", "load_stac", "sar_backscatter", "apply", "if", "crop_type_ma
 
 @dataclass(frozen=True)
 class Job:
-    """One run of a job as its back end saw it. Quantities in the units of the reports; times in UTC."""
+    """One run of a job as its back end saw it. Quantities in the units of the reports; times in UTC.
+
+    Nobody told the `task` of a synchronous request whose use is not measured.
+    """
 
     source: str
     job_id: str
@@ -55,6 +59,7 @@ class Job:
     processing_units: float
     base_fee: float
     services: tuple[tuple[str, float], ...]
+    task: Task | None = None
 
     @property
     def seconds(self) -> float:
@@ -62,32 +67,41 @@ class Job:
 
 
 def draw(rng: Random, habits: Habits, started_at: datetime, sub: str) -> Job:
-    """A job of somebody with these habits that starts at `started_at`."""
+    """A job of somebody with these habits that starts at `started_at`. Its size decides the task, and the task with a
+    little luck decides what it needs."""
     source = rng.choices(list(habits.sources), list(habits.sources.values()))[0]
     kind = "batch" if rng.random() < habits.batch else "sync"
     state = _state(rng, kind)
     spent = 1.0 if state == "FINISHED" else rng.uniform(0.05, 0.8)
-    if kind == "sync" and source != SENTINEL_HUB:  # not measured: back ends report these defaults
-        cpu, memory, seconds = 5400, 11059200, rng.uniform(4, 90)
+    measured = kind == "batch" or source == SENTINEL_HUB
+    if not measured:  # back ends report these defaults
+        wanted, memory, pace = 5400.0, 11059200.0, rng.uniform(4, 90)
     else:
-        cpu = round(spent * habits.size * rng.lognormvariate(math.log(4200), 0.9))
-        memory = round(cpu * rng.lognormvariate(math.log(2600), 0.3))
-        seconds = 90 + cpu / rng.uniform(2, 12)
+        wanted = habits.size * rng.lognormvariate(math.log(4200), 0.9)
+        memory, pace = wanted * rng.lognormvariate(math.log(2600), 0.3), rng.uniform(2, 12)
     job_id, execution_id = _ids(rng, source, kind, started_at, sub)
+    title = _title(rng, kind, job_id)
+    units = _processing_units(rng, source, habits.size)
+    size = units if source == SENTINEL_HUB else wanted
+    task = draw_task(Random(f"task/{job_id}"), source, title, size, started_at) if measured else None
+    share = spent * task.luck if task else 1.0
+    cpu = round(wanted * share)
+    seconds = 90 + cpu / pace if measured else pace
     return Job(
         source=source,
         job_id=job_id,
         execution_id=execution_id,
-        title=_title(rng, kind, job_id),
+        title=title,
         kind=kind,
         state=state,
         started_at=started_at,
         finished_at=started_at + timedelta(milliseconds=round(seconds * 1000)),
         cpu_seconds=cpu,
-        mb_seconds=memory,
-        processing_units=_processing_units(rng, source, habits.size * spent),
+        mb_seconds=round(memory * share),
+        processing_units=round(units * share, 3),
         base_fee=BASE_FEE if source == CDSE and kind == "batch" else 0,
-        services=_services(rng, source, kind, habits.size),
+        services=_services(rng, source, kind, task),
+        task=task,
     )
 
 
@@ -126,10 +140,10 @@ def _processing_units(rng: Random, source: str, size: float) -> float:
     return 0.0
 
 
-def _services(rng: Random, source: str, kind: str, size: float) -> tuple[tuple[str, float], ...]:
+def _services(rng: Random, source: str, kind: str, task: Task | None) -> tuple[tuple[str, float], ...]:
     """Processes of the graph that count as added value, with the area in m2."""
-    if source in (SENTINEL_HUB, EODC) or kind == "sync" or rng.random() < 0.62:
+    if source in (SENTINEL_HUB, EODC) or kind == "sync" or task is None or rng.random() < 0.62:
         return ()
-    area = float(round(size * rng.lognormvariate(math.log(180e6), 1.1)))
+    area = float(round(task.area_m2))
     chosen = rng.sample(SERVICES, rng.choices((1, 2, 3), (6, 3, 1))[0])
     return tuple((service, area) for service in sorted(chosen))

@@ -33,7 +33,7 @@ import django; django.setup()
 import os
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from accounting import callbacks, grants, holds, organisations, registry, tariffs, usage
+from accounting import callbacks, estimates, grants, holds, organisations, registry, tariffs, usage, workloads
 from accounting.principals import ServicePrincipal
 from accounting.rating import UsageLine
 from accounting.reports import UsageReport
@@ -41,7 +41,7 @@ from accounting.tariffs import RuleSpec
 
 issuer = registry.normalise_issuer(os.environ["OIDC_ISSUER"])
 backend = registry.register_backend("terrascope", "Terrascope", registry.register_provider("vito", "VITO"))
-registry.register_source("TerraScope/MEP", backend, issuer)
+source = registry.register_source("TerraScope/MEP", backend, issuer)
 client = registry.register_client(issuer, "backend-one", "Back end one", ["TerraScope/MEP"])
 rules = [RuleSpec("CPU", "cpu", "cpu-hour", Decimal("1.5")), RuleSpec("Memory", "memory", "gb-hour", Decimal(1))]
 tariffs.publish("TerraScope/MEP", "Rates", rules, starts_at=datetime.now(UTC) - timedelta(days=4000))
@@ -57,6 +57,10 @@ usage.ingest(reporter, [UsageReport("usage-reports", "TerraScope/MEP", alice.sub
 payer = holds.Payer("TerraScope/MEP", alice.sub)
 for n in range(5):
     holds.reserve(reporter, holds.Request(payer, f"h-{n}", 10_000, f"h-{n}"))
+udp = {"url": "https://algorithms.example.org/udp/ndvi-time-series"}
+told = workloads.read({"udp": udp, "area_m2": 1e8, "time_steps": 9})
+workloads.record_many([(source, f"j-{n}", None, None, told) for n in range(5)])
+estimates.collect()
 """
 
 
@@ -82,6 +86,7 @@ LENIENT = ("negative_data_rejection", "positive_data_acceptance")
 
 
 PERSONS = ("/balance", "/entries", "/jobs", "/jobs/{source}/{job_id}", "/quotes", "/openeo/billing", "/openeo/me")
+_ESTIMATES = ("/estimates", "/openeo/estimate", "/estimates/comparison", "/estimates/calibration")
 
 
 def targets(url: str, service: str, person: str) -> list[Target]:
@@ -89,8 +94,8 @@ def targets(url: str, service: str, person: str) -> list[Target]:
     own = ("/usage-reports", "/usage-reports/batch", "/quotes", "/jobs", "/callbacks", "/callbacks/deliveries")
     return [
         Target("v1 as a back end", v1, own, service),
-        Target("v1 holds as a back end", v1, HOLDS, service),
-        Target("v1 as a person", v1, PERSONS, person),
+        Target("v1 holds as a back end", v1, (*HOLDS, *_ESTIMATES[:2]), service),
+        Target("v1 as a person", v1, (*PERSONS, *_ESTIMATES), person),
         Target("ETL as a back end", etl, ("/resources", "/addedvalue", "/validate/auth"), service, LENIENT),
         Target("ETL as a person", etl, ("/user", "/user/permissions"), person),
     ]

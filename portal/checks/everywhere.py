@@ -50,7 +50,19 @@ MAX_TERMS_VERSION = 50
 
 #: What stands first in the addresses of pages, probes, files and the other API.
 RESERVED = frozenset(
-    {"api", "dashboard", "docs", "favicon.ico", "health", "holds", "jobs", "notices", "oidc", "organisation"}
+    {
+        "api",
+        "dashboard",
+        "docs",
+        "estimates",
+        "favicon.ico",
+        "health",
+        "holds",
+        "jobs",
+        "notices",
+        "oidc",
+        "organisation",
+    }
     | {"problems", "profile", "receipts", "sign-out", "signed-out", "static", "terms", "theme"}
 )
 

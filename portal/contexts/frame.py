@@ -94,11 +94,13 @@ def sign_in_url(request: HttpRequest) -> str:
 
 
 def _pages(path: str) -> tuple[PageLink, ...]:
-    dashboard, jobs, holds, profile = (reverse(name) for name in ("dashboard", "jobs", "holds", "profile"))
+    names = ("dashboard", "jobs", "holds", "estimates", "profile")
+    dashboard, jobs, holds, estimates, profile = (reverse(name) for name in names)
     return (
         PageLink("Dashboard", dashboard, icon="layout-dashboard", here=path.startswith(dashboard)),
         PageLink("Jobs", jobs, icon="list-checks", here=path.startswith(jobs)),
         PageLink("Holds", holds, icon="hourglass", here=path.startswith(holds)),
+        PageLink("Estimates", estimates, icon="gauge", here=path.startswith(estimates)),
         PageLink("Profile", profile, icon="circle-user", here=path.startswith(profile)),
     )
 

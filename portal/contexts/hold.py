@@ -202,8 +202,10 @@ def _expiry(hold: HoldView) -> str:
             "Without one, the credits go back to the same grants, the job goes on uncovered, and what it reports later "
             "is charged in full."
         )
+    beyond = "The job’s report was charged. It cost more than was held; other credits paid for the rest."
+    within = "The job’s report was charged, and what it did not use went back to the same grants."
     return {
-        "captured": "The job’s report was charged, and what it did not use went back to the same grants.",
+        "captured": beyond if hold.excess else within,
         "released": "The back end gave the credits back; they are in the same grants again.",
     }.get(
         hold.state,

@@ -124,7 +124,7 @@ def nearest(running: Running) -> Meter:
 
 def name_of(bound: Bound) -> str:
     if bound.reason == "over_budget":
-        return "of the parent’s budget" if "parent" in bound.name else "of its budget"
+        return "of the whole budget" if "parent" in bound.name else "of its budget"
     return _NAMES[bound.reason]
 
 

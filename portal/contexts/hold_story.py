@@ -72,7 +72,10 @@ def timeline_of(events: Sequence[EventView], hold: HoldView, now: datetime) -> T
     for event in reversed(events):
         x = round((event.at - since).total_seconds() * _WIDTH / span)
         y = _HEIGHT - event.kept * _HEIGHT // most
-        points += [(x, points[-1][1]), (x, y)] if points else [(x, y)]
+        if len(points) > 1 and points[-1][0] == x:  # too soon after the one before to be seen apart
+            points[-1] = (x, y)
+        else:
+            points += [(x, points[-1][1]), (x, y)] if points else [(x, y)]
     points.append((_WIDTH, points[-1][1]))
     line = " ".join(f"{x},{y}" for x, y in points)
     return Timeline(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from portal.views import account, holds, jobs, pages, sign_in
+from portal.views import account, estimates, holds, jobs, pages, sign_in
 
 urlpatterns = [
     path("", pages.landing, name="landing"),
@@ -24,6 +24,7 @@ urlpatterns = [
     path("receipts/<path:source>/<str:job_id>", jobs.receipt, name="receipt"),
     path("holds/", holds.hold_list, name="holds"),
     path("holds/<uuid:hold>/", holds.hold, name="hold"),
+    path("estimates/", estimates.record, name="estimates"),
     path("profile/", account.profile, name="profile"),
     path("terms/", account.terms, name="terms"),
 ]

@@ -9,6 +9,7 @@ import pytest
 
 from accounting import ledger, limits
 from accounting.errors import LimitInvalid, NotFound, PaymentRequired
+from accounting.models import UsageReport
 from tests.accounting.books import booked, micros, prove
 from tests.accounting.hold_books import check_held, reserve
 from tests.accounting.test_captures import cpu
@@ -137,3 +138,13 @@ def test_things_of_others_are_refused(federation: Federation, lab: int) -> None:
         limits.set_rules(lab, overdraft=-1)
     with pytest.raises(LimitInvalid):
         limits.ensure_project(lab, "not a slug")
+
+
+def test_a_report_may_name_its_project(federation: Federation, lab: int) -> None:
+    project = limits.create_project(lab, "alps", "Alps")
+    limits.set_limit(lab, micros(50), period="month", project=project)
+    spend(federation, "k-1", 3, project="alps")
+    spend(federation, "k-2", 4, project="andes")
+    assert spent(lab) == [micros(3)]
+    assert UsageReport.objects.filter(project=project).count() == 1
+    prove()

@@ -12,8 +12,8 @@ from django.db import connection
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
-from accounting import callbacks, grants, history, holds, ledger, limits, outbox, queries
-from accounting.models import Account, Heartbeat, Job, Notice, OutboxEvent
+from accounting import callbacks, estimates, grants, history, holds, ledger, limits, outbox, queries, workloads
+from accounting.models import Account, Heartbeat, Job, Notice, OutboxEvent, Source
 from accounting.usage import UsageLine
 from tests.accounting.books import GOLDEN, book, booked, ingest, micros, posted
 from tests.conftest import SOURCE, Federation
@@ -257,6 +257,20 @@ def test_back_ends_are_listed_by_name(federation: Federation) -> None:
     assert queries.backends()[1].id == federation.backend
 
 
+def _learn_from_the_job() -> None:
+    """A workload, an observation and an estimate of it that was judged."""
+    source = Source.objects.get(source_id=SOURCE).pk
+    told = workloads.read({"udp": {"url": "https://algorithms.example.org/udp/ndvi"}, "area_m2": 1_000_000})
+    workloads.record(source, "j-1", None, None, told)
+    estimates.load_capabilities("cdse", {"collections": [{"id": "S2"}]})
+    now = timezone.now()
+    estimates.collect(now=now)
+    (said,) = estimates.estimate(told)
+    estimates.remember(source, "j-1", None, None, said, at=now - timedelta(hours=1))
+    estimates.judge(now=now + timedelta(hours=2))
+    estimates.calibrate(now=now + timedelta(hours=2))
+
+
 def test_every_row_can_be_printed_and_none_like_another(federation: Federation, settings: Any) -> None:
     settings.DEMONSTRATION = True
     callbacks.register(federation.client.client, "http://127.0.0.1:1/")
@@ -271,6 +285,7 @@ def test_every_row_can_be_printed_and_none_like_another(federation: Federation, 
     ingest(federation.client, federation.report(source="Nowhere"))
     outbox.deliver()
     Heartbeat.objects.create(name="beat", sent_at=timezone.now(), ran_at=timezone.now())
+    _learn_from_the_job()
     for model in connection.introspection.installed_models(connection.introspection.table_names()):
         if model._meta.app_label == "accounting":
             rows = [str(row) for row in model._default_manager.all()]

@@ -77,7 +77,7 @@ def job(source: str = TERRASCOPE, seed: int = 1) -> list[tuple[str, Body]]:
     """The posts of a batch job with added value where the source has it."""
     rng = Random(seed)
     while True:
-        made = draw(rng, Habits(1, {source: 1}, batch=1), datetime.now(UTC), SUB)
+        made = draw(rng, Habits(1, {source: 1}, batch=1), datetime.now(UTC) - timedelta(days=1), SUB)
         if made.services or source == SENTINEL_HUB:
             return list(posts(made, SUB))
 

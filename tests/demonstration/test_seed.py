@@ -16,6 +16,7 @@ from django.db import connection, transaction
 
 from accounting import captures, invariants, limits, registry, tariffs
 from accounting.tariffs import RuleSpec
+from devtools import clock
 from devtools.demonstration.describe import describe
 from devtools.demonstration.people import EODC, ORGANISATIONS, PEOPLE, SERVICE_ACCOUNT
 from devtools.demonstration.seed import SeedFailed, seed
@@ -247,7 +248,10 @@ def _jobs_run_when_it_ends() -> None:
     """Holds of every fate, those that are open for weeks, and one job near its budget."""
     lab = value("SELECT id FROM accounting_organisation WHERE name = 'Forest Watch Lab'")
     wallet = value("SELECT id FROM accounting_account WHERE organisation_id = %s", lab)
-    jobs = {job.job_id: job for job in captures.running(wallet)}
+    with connection.cursor() as cursor, clock.movable(cursor):
+        clock.move(cursor, NOW)
+        jobs = {job.job_id: job for job in captures.running(wallet)}
+        clock.move(cursor, None)
     assert jobs["j-loss-brittany"].verdict.decision == "warn"
     assert {job.verdict.decision for name, job in jobs.items() if name != "j-loss-brittany"} == {"continue"}
     assert jobs.keys() > {"agg-leaf-area", "j-leaf-west", "j-leaf-east", "j-burnt-thessaly"}

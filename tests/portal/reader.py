@@ -11,7 +11,7 @@ from portal import claims
 
 ISSUER = "https://aai.example.org/auth/realms/egi"
 GOLDEN = "/jobs/TerraScope/MEP/j-2611209f31c4a7"
-PRIVATE = ["/dashboard/", "/jobs/", GOLDEN, GOLDEN.replace("/jobs/", "/receipts/"), "/profile/"]
+PRIVATE = ["/dashboard/", "/jobs/", GOLDEN, GOLDEN.replace("/jobs/", "/receipts/"), "/estimates/", "/profile/"]
 
 
 def sign_in(sub: str, **info: Any) -> Client:

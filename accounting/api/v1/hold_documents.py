@@ -30,6 +30,15 @@ class ErrorToRaise(Struct):
     url: Annotated[str, Meta(description="Where to top up.", extra_json_schema={"format": "uri"})]
 
 
+class CheckEstimate(Struct):
+    """What the job will cost, from finished jobs like it; see `POST /estimates`."""
+
+    p10: Credits
+    median: Credits
+    p90: Credits
+    jobs: Annotated[int, Meta(description="Finished jobs like it on this back end.")]
+
+
 class CheckAnswer(Struct):
     """Advice for one job; only a hold is certain."""
 
@@ -58,6 +67,9 @@ class CheckAnswer(Struct):
     ]
     top_up: Annotated[str, Meta(extra_json_schema={"format": "uri"})]
     as_of: Annotated[datetime, Meta(description="How fresh the figures are.")]
+    estimate: Annotated[
+        CheckEstimate | None, Meta(description="Of the workload; null: none was told, or nothing like it is known.")
+    ]
     openeo_error: Annotated[ErrorToRaise | None, Meta(description="To be raised when the decision is `deny`.")]
 
 

@@ -10,14 +10,17 @@ from uuid import UUID
 
 import msgspec
 
+from accounting import estimates, workloads
 from accounting.api import user_input
 from accounting.api.v1 import hold_shapes, intake
 from accounting.api.v1.shapes import UsageMetric
 from accounting.credits import parse
 from accounting.errors import BillingPlanInvalid, InvalidInput
+from accounting.estimates import Estimate
 from accounting.holds import USUAL, Payer, Request
 from accounting.prechecks import Need, Question
 from accounting.rating import UsageLine
+from accounting.workloads import Workload
 
 _PLAN = re.compile(r"[ -~]{1,255}")
 _AMOUNT = re.compile(hold_shapes.AMOUNT[1:-1])
@@ -65,16 +68,44 @@ def _plans(value: Any, field: str) -> tuple[str, ...]:
     )
 
 
-def questions(checks: Sequence[hold_shapes.Check]) -> list[Question]:
+def questions(checks: Sequence[hold_shapes.Check], foreseen: Sequence[Estimate | None]) -> list[Question]:
     """:raises InvalidInput, BillingPlanInvalid: naming the check and its field."""
-    return [_question(check, f"checks.{index}.") for index, check in enumerate(checks)]
+    both = zip(checks, foreseen, strict=True)
+    return [_question(check, estimate, f"checks.{index}.") for index, (check, estimate) in enumerate(both)]
 
 
-def _question(check: hold_shapes.Check, at: str) -> Question:
+def _question(check: hold_shapes.Check, estimate: Estimate | None, at: str) -> Question:
     need = None
     if check.amount is not None:
         need = Need(*[amount(check.amount, f"{at}amount")] * 2)
+    elif estimate is not None:
+        need = Need(estimate.median, estimate.p90)
     return Question(payer(check, at), need, None if check.budget is None else amount(check.budget, f"{at}budget"))
+
+
+def workload(sent: Any) -> Workload | None:
+    """What can be read of it: whatever the user got wrong in it is no reason to start or refuse a job."""
+    try:
+        return None if sent is None else workloads.read(sent)
+    except InvalidInput:
+        return None
+
+
+def foresee(checks: Sequence[hold_shapes.Check]) -> list[Estimate | None]:
+    """What each check's workload will cost where it is to run; the same workload on several back ends is looked up
+    once."""
+    told = [workload(check.workload) for check in checks]
+    asked: dict[bytes, tuple[Workload, set[str]]] = {}
+    names = [msgspec.json.encode(check.workload) if work else b"" for check, work in zip(checks, told, strict=True)]
+    for check, work, name in zip(checks, told, names, strict=True):
+        if work is not None:
+            asked.setdefault(name, (work, set()))[1].add(check.source)
+    found = {
+        (name, one.source): one
+        for name, (work, sources) in asked.items()
+        for one in estimates.estimate(work, sorted(sources))
+    }
+    return [found.get((name, check.source)) for name, check in zip(names, checks, strict=True)]
 
 
 def request(sent: hold_shapes.HoldRequest, key: str) -> Request:

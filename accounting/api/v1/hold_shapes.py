@@ -80,12 +80,25 @@ class _Payer(Struct, forbid_unknown_fields=True, kw_only=True):
     ) = None
     plans: Plans | None = None
     budget: Annotated[Amount, Meta(description="openEO's `budget`: the most that the job may cost.")] | None = None
+    workload: Annotated[
+        Any,
+        Meta(
+            description="What the job is to do, as the body of `POST /estimates`. Part of it is the user's, so nothing "
+            "in it is refused; what cannot be read is left out."
+        ),
+    ] = None
 
 
 class Check(_Payer, forbid_unknown_fields=True, kw_only=True):
     """A job that may start."""
 
-    amount: Annotated[Amount, Meta(description="What it is expected to cost, if that is known.")] | None = None
+    amount: (
+        Annotated[
+            Amount,
+            Meta(description="What it is expected to cost, if that is known; else it is estimated from the workload."),
+        ]
+        | None
+    ) = None
 
 
 class Prechecks(Struct, forbid_unknown_fields=True):

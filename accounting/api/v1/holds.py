@@ -11,7 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from accounting import captures, holds, queries, receipts
+from accounting import captures, estimates, holds, queries, receipts, workloads
 from accounting.api.permissions import OnlyServices, PeopleAndServices, service_of
 from accounting.api.v1 import hold_documents, hold_intake, hold_openapi, intake, parameters
 from accounting.api.v1.balance import PRIVATE
@@ -24,8 +24,10 @@ from accounting.api.v1.usage_reports import JSON, KEY_HEADER
 from accounting.captures import Running
 from accounting.credits import to_text
 from accounting.errors import InvalidInput, NotFound, Unbookable
+from accounting.holds import Reserved
 from accounting.models import Hold
 from accounting.usage import Outcome
+from accounting.workloads import Workload
 
 REPLAYED = {"Idempotency-Replayed": "true"}
 
@@ -55,11 +57,22 @@ class HoldsView(ListView):
     def post(self, request: Request) -> Response:
         parameters.refuse_unknown(request)
         key = intake.read_key(request.headers.get(KEY_HEADER), KEY_HEADER)
-        asked = hold_intake.request(intake.convert(request.data, HoldRequest), key)
-        made = holds.reserve(service_of(request), asked)
+        sent = intake.convert(request.data, HoldRequest)
+        made = holds.reserve(service_of(request), hold_intake.request(sent, key))
+        _remember(made, hold_intake.workload(sent.workload))
         document = as_opened(made)
         headers = {**PRIVATE, "Location": document.href} | (REPLAYED if made.replayed else {})
         return Response(document, status=201, headers=headers)
+
+
+def _remember(made: Reserved, workload: Workload | None) -> None:
+    """What the job is to do and will probably cost, to be compared with what it did cost (E3)."""
+    if workload is None:
+        return
+    source, person = Hold.objects.values_list("source_id", "person_id").get(pk=made.pk)
+    workloads.record(source, made.job_id, made.execution_id, person, workload)
+    for one in estimates.estimate(workload, [made.source]):
+        estimates.remember(source, made.job_id, made.execution_id, person, one)
 
 
 class HoldView(APIView):

@@ -117,6 +117,7 @@ def to_report(sent: UsageReport, key: str | None, raw: str) -> Report:
         raw=raw,
         key=key,
         organisation=None if sent.organisation is None else user_input.organisation(sent.organisation),
+        project=_free_id(sent.project) or None,
         job_title=user_input.title(sent.job_title),
         execution_id=sent.execution_id,
         kind=sent.kind,

@@ -11,15 +11,15 @@ from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.plumbing import ResolvedComponent
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse, extend_schema
 
-from accounting.api.v1 import documents, hold_documents, hold_shapes, shapes
+from accounting.api.v1 import documents, estimate_shapes, hold_documents, hold_shapes, shapes
 from accounting.api.v1.batches import CLOUD_EVENTS
 from accounting.api.v1.filters import KINDS
 from accounting.api.v1.intake import STATES_SHOWN
 
 JSON = "application/json"
-MODULES = (shapes, documents, hold_shapes, hold_documents)
+MODULES = (shapes, documents, hold_shapes, hold_documents, estimate_shapes)
 """Where the structs of the API stand; a name stands in one of them."""
-_INSTANT = {"type": "string", "format": "date-time"}
+INSTANT = {"type": "string", "format": "date-time"}
 _CREDITS = {"type": "string", "pattern": r"^-?[0-9]{1,12}(\.[0-9]{1,6})?$"}
 SOURCE = {"type": "string", "minLength": 1, "maxLength": 200, "pattern": shapes.NO_NUL}
 JOB_ID = {"type": "string", "minLength": 1, "maxLength": 300, "pattern": shapes.NO_NUL}
@@ -183,7 +183,7 @@ read_balance = extend_schema(
     responses={(200, JSON): documents.Balance},
     parameters=[
         query("organisation", WHOLE, "One of yours; default: your current one."),
-        query("at", _INSTANT, "As it was recorded at that instant; default: now."),
+        query("at", INSTANT, "As it was recorded at that instant; default: now."),
         *rate_limits(200),
     ],
 )
@@ -202,8 +202,8 @@ list_entries = extend_schema(
     responses={(200, JSON): documents.EntryPage},
     parameters=[
         query("organisation", WHOLE, "One of yours; default: your current one."),
-        query("from", _INSTANT, "Recorded at or after."),
-        query("to", _INSTANT, "Recorded before."),
+        query("from", INSTANT, "Recorded at or after."),
+        query("to", INSTANT, "Recorded before."),
         query("kind", {"type": "string", "enum": KINDS}, "What happened."),
         query("source", SOURCE, "Of jobs that ran there."),
         query("job_id", JOB_ID, "Of jobs with that id."),
@@ -226,8 +226,8 @@ list_jobs = extend_schema(
         query("job_id", JOB_ID, "With that id."),
         query("state", {"type": "string", "enum": list(dict.fromkeys(STATES_SHOWN.values()))}, "The openEO status."),
         query("kind", {"type": "string", "enum": ["batch", "sync"]}, "How it ran."),
-        query("from", _INSTANT, "Reported at or after."),
-        query("to", _INSTANT, "Reported before."),
+        query("from", INSTANT, "Reported at or after."),
+        query("to", INSTANT, "Reported before."),
         *PAGES,
     ],
     filters=False,

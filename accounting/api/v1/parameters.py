@@ -20,19 +20,22 @@ _CREDITS = re.compile(r"-?[0-9]{1,12}(\.[0-9]{1,6})?", re.ASCII)
 _WHOLE = re.compile(r"[0-9]{1,19}", re.ASCII)
 
 
-def refuse_unknown(request: Request, known: frozenset[str] = frozenset()) -> None:
-    """:raises ValidationError: naming each parameter that nobody here reads."""
+def refuse_unknown(
+    request: Request, known: frozenset[str] = frozenset(), *, repeatable: frozenset[str] = frozenset()
+) -> None:
+    """:raises ValidationError: naming each parameter that nobody here reads, or that is unclear."""
     if unknown := sorted(set(request.query_params) - known):
         expected = f"only {', '.join(sorted(known))}" if known else "none"
         raise ValidationError({name[:60]: f"Unknown; this address knows {expected}." for name in unknown[:10]})
-    refuse_unclear(request)
+    refuse_unclear(request, repeatable)
 
 
-def refuse_unclear(request: Request) -> None:
+def refuse_unclear(request: Request, repeatable: frozenset[str] = frozenset()) -> None:
     """:raises ValidationError: a parameter that is there twice (which one was meant?) or says nothing."""
     given = list(request.query_params.lists())
-    wrong = {name[:60]: "Send this parameter once." for name, values in given if len(values) > 1}
-    wrong |= {name[:60]: "Say something, or leave the parameter out." for name, values in given if values == [""]}
+    twice = [name for name, values in given if len(values) > 1 and name not in repeatable]
+    wrong = {name[:60]: "Send this parameter once." for name in twice}
+    wrong |= {name[:60]: "Say something, or leave the parameter out." for name, values in given if not all(values)}
     if wrong:
         raise ValidationError(wrong)
 

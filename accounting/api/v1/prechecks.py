@@ -10,8 +10,10 @@ from accounting import prechecks, refusals
 from accounting.api.permissions import OnlyServices, service_of
 from accounting.api.v1 import hold_documents, hold_intake, hold_openapi, intake, parameters
 from accounting.api.v1.balance import PRIVATE
+from accounting.api.v1.estimates import MOST_BYTES
 from accounting.api.v1.hold_shapes import Prechecks
 from accounting.credits import to_text
+from accounting.estimates import Estimate
 from accounting.prechecks import Advice, Question
 
 RESTRICTED = {
@@ -21,24 +23,27 @@ RESTRICTED = {
 
 
 class PrecheckView(APIView):
+    max_body_bytes = MOST_BYTES
     permission_classes = [OnlyServices]
     impossible_faults = ("409",)
 
     @hold_openapi.precheck
     def post(self, request: Request) -> Response:
         parameters.refuse_unknown(request)
-        questions = hold_intake.questions(intake.convert(request.data, Prechecks).checks)
+        checks = intake.convert(request.data, Prechecks).checks
+        foreseen = hold_intake.foresee(checks)
+        questions = hold_intake.questions(checks, foreseen)
         advice = prechecks.check(service_of(request), questions)
         for index, one in enumerate(advice):
             if one.reason in refusals.MISTAKES:
                 error = refusals.error(one.reason)
                 error.field = f"checks.{index}.{error.field}"
                 raise error
-        answers = [_answer(*each) for each in zip(range(len(advice)), questions, advice, strict=True)]
+        answers = [_answer(*each) for each in zip(range(len(advice)), questions, advice, foreseen, strict=True)]
         return Response(hold_documents.CheckAnswers(answers), headers=PRIVATE)
 
 
-def _answer(index: int, question: Question, advice: Advice) -> hold_documents.CheckAnswer:
+def _answer(index: int, question: Question, advice: Advice, estimate: Estimate | None) -> hold_documents.CheckAnswer:
     denied = advice.decision == "deny"
     text = _text(question, advice) if denied else RESTRICTED.get(advice.reason, "")
     return hold_documents.CheckAnswer(
@@ -53,8 +58,13 @@ def _answer(index: int, question: Question, advice: Advice) -> hold_documents.Ch
         fail_open=to_text(advice.fail_open),
         top_up=refusals.top_up_url(),
         as_of=advice.as_of,
+        estimate=_estimate(estimate) if estimate else None,
         openeo_error=_openeo_error(advice.reason, text) if denied else None,
     )
+
+
+def _estimate(one: Estimate) -> hold_documents.CheckEstimate:
+    return hold_documents.CheckEstimate(to_text(one.p10), to_text(one.median), to_text(one.p90), one.jobs)
 
 
 def _text(question: Question, advice: Advice) -> str:

@@ -113,6 +113,20 @@ class UsageReport(Struct, forbid_unknown_fields=True):
         ]
         | None
     ) = None
+    project: (
+        Annotated[
+            FreeId,
+            Meta(description="Slug of a project of the organisation that pays, whose limits count it; others are not."),
+        ]
+        | None
+    ) = None
+    workload: Annotated[
+        Any,
+        Meta(
+            description="What the job was to do, as the body of `POST /estimates`: estimates for jobs like it rest on "
+            "it. Part of it is the user's, so nothing in it is refused; what cannot be read is left out."
+        ),
+    ] = None
 
 
 class BatchReport(UsageReport, forbid_unknown_fields=True):

@@ -7,6 +7,7 @@ from django.urls import path
 from accounting.api.v1.balance import BalanceView
 from accounting.api.v1.callbacks import CallbackDeliveriesView, CallbackView
 from accounting.api.v1.entries import EntriesView
+from accounting.api.v1.estimates import ComparisonView, EstimateCalibrationView, EstimatesView
 from accounting.api.v1.holds import (
     CaptureView,
     ExtendView,
@@ -18,6 +19,7 @@ from accounting.api.v1.holds import (
 )
 from accounting.api.v1.jobs import JobsView, JobView
 from accounting.api.v1.openeo import BillingView, MeView
+from accounting.api.v1.openeo_estimate import OpenEoEstimateView
 from accounting.api.v1.prechecks import PrecheckView
 from accounting.api.v1.quotes import QuoteView
 from accounting.api.v1.usage_reports import UsageReportBatchView, UsageReportView
@@ -42,4 +44,8 @@ urlpatterns = [
     path("openeo/billing", BillingView.as_view(), name="openeo-billing"),
     path("openeo/me", MeView.as_view(), name="openeo-me"),
     path("jobs/<path:source>/<str:job_id>", JobView.as_view(), name="job"),
+    path("estimates", EstimatesView.as_view(), name="cost-estimates"),
+    path("estimates/comparison", ComparisonView.as_view(), name="estimate-comparison"),
+    path("estimates/calibration", EstimateCalibrationView.as_view(), name="estimate-calibration"),
+    path("openeo/estimate", OpenEoEstimateView.as_view(), name="openeo-estimate"),
 ]

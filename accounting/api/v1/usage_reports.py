@@ -30,8 +30,8 @@ class UsageReportView(APIView):
     permission_classes = [OnlyServices]
     max_body_bytes = 8 * 1024 * 1024
     """As long as a job's title may make it."""
-    free_texts = frozenset({"job_title"})
-    free_ids = frozenset({"metrics.*.process", "metrics.*.collection"})
+    free_texts = frozenset({"job_title", "workload"})
+    free_ids = frozenset({"project", "metrics.*.process", "metrics.*.collection"})
 
     @openapi.report_usage
     def post(self, request: Request) -> HttpResponse:
@@ -68,14 +68,19 @@ def _sqlstate(error: Exception) -> str | None:
     return getattr(error.__cause__, "pgcode", None)
 
 
+def _inside(names: frozenset[str]) -> frozenset[str]:
+    """The same members of each report of a batch, and of each event's."""
+    return frozenset(f"{report}.{name}" for report in ("reports.*", "*.data") for name in names)
+
+
 class UsageReportBatchView(APIView):
     """Up to 1,000 reports, each with an outcome of its own."""
 
     permission_classes = [OnlyServices]
     max_body_bytes = 8 * 1024 * 1024
     extra_media_types = (batches.CLOUD_EVENTS,)
-    free_texts = frozenset({"reports.*.job_title", "*.data.job_title"})
-    free_ids = frozenset(f"{report}.{name}" for report in ("reports.*", "*.data") for name in UsageReportView.free_ids)
+    free_texts = _inside(UsageReportView.free_texts)
+    free_ids = _inside(UsageReportView.free_ids)
 
     @openapi.report_usage_batch
     def post(self, request: Request) -> HttpResponse:

@@ -19,7 +19,7 @@ JOB = "/jobs/TerraScope/MEP/j-2611209f31c4a7"
 HELD_JOB = "/jobs/TerraScope/MEP/j-26-held-and-done"
 PAGES = (
     *("/dashboard/", "/jobs/", "/jobs/?state=RUNNING", JOB, "/jobs/cdse/j-2611201b77aa90", HELD_JOB),
-    *("/holds/", "/holds/?state=ended&backend=cdse", "/profile/"),
+    *("/holds/", "/holds/?state=ended&backend=cdse", "/estimates/", "/profile/"),
 )
 OPEN_PAGES = ("/", "/signed-out/")
 #: Pages whose status is an error on purpose: Chromium reports that on the console, and only that is excused.

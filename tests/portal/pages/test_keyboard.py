@@ -37,7 +37,7 @@ def test_the_order_is_that_of_the_eye(alice: Page) -> None:
 
     assert stops[:2] == ["Skip to the content", "openEO Credits"]
     assert "Geo Lab Ghent" in stops[2]
-    assert stops[3:7] == ["Dashboard", "Jobs", "Holds", "Profile"]
+    assert stops[3:8] == ["Dashboard", "Jobs", "Holds", "Estimates", "Profile"]
     assert "Alice Archer" in stops[7]
 
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
 
-from accounting import holds, limits, organisations
+from accounting import estimates, holds, limits, organisations, workloads
+from accounting.models import JobWorkload, Source, StoredEstimate
+from accounting.rating import UsageLine
 from tests.accounting.api.v1.conftest import Callers
-from tests.accounting.books import micros, rows
+from tests.accounting.books import book, micros, rows
 from tests.accounting.hold_books import reserve
 from tests.conftest import SOURCE, Federation
 
@@ -152,3 +156,62 @@ def test_a_bad_field_is_named(callers: Callers, body: dict[str, Any], field: str
     answer = callers.backend.post("/precheck", body)
     assert answer.status_code in (400, 422)
     assert answer.json()["field"] == field
+
+
+WORKLOAD = {"udp": {"url": "https://algorithms.example.org/udp/ndvi"}, "area_m2": 1e8, "time_steps": 10}
+
+
+def learn(federation: Federation, costs: list[float]) -> None:
+    """So many finished jobs of that workload, each with its cost in credits."""
+    for n, cost in enumerate(costs):
+        line = UsageLine("processing", Decimal(str(cost)), "credits", str(cost))
+        changes = {"job_id": f"l-{n}", "execution_id": f"l-{n}", "user": federation.bob.sub}
+        book(federation, f"l-{n}", lines=(line,), finished_at=datetime.now(UTC) - timedelta(hours=1), **changes)
+        source = Source.objects.get(source_id=SOURCE).pk
+        workloads.record(source, f"l-{n}", f"l-{n}", federation.bob.pk, workloads.read(WORKLOAD))
+    estimates.collect()
+
+
+class TestEstimates:
+    def test_what_jobs_like_it_cost_is_what_is_needed(self, callers: Callers, federation: Federation) -> None:
+        learn(federation, [20 + n / 10 for n in range(20)])
+        (one,) = asked(callers, check(workload=WORKLOAD))
+        assert one["decision"] == "allow"
+        assert (
+            19 < float(one["estimate"]["p10"]) < float(one["estimate"]["median"]) < float(one["estimate"]["p90"]) < 24
+        )
+        assert one["estimate"]["jobs"] == 20
+
+    def test_it_may_start_but_perhaps_not_finish(self, callers: Callers, federation: Federation) -> None:
+        learn(federation, [n * 10 for n in range(3, 14)])  # the median is what there is, p90 is not
+        (one,) = asked(callers, check(workload=WORKLOAD))
+        assert (one["decision"], one["reason"]) == ("restricted", "may_not_finish")
+        assert one["text"]
+
+    def test_more_than_there_is_is_a_no(self, callers: Callers, federation: Federation) -> None:
+        learn(federation, [300 + n for n in range(12)])
+        (one,) = asked(callers, check(workload=WORKLOAD))
+        assert (one["decision"], one["reason"]) == ("deny", "no_credit")
+
+    def test_nothing_known_is_no_figure(self, callers: Callers) -> None:
+        unknown: list[Any] = [WORKLOAD, {"udp": 7}, "x", {"geometry": {"type": "Polygon"}}, {}, [], 7]
+        for one in asked(callers, *[check(workload=workload) for workload in unknown]):
+            assert (one["decision"], one["estimate"]) == ("allow", None)
+
+    def test_an_amount_that_is_told_counts(self, callers: Callers, federation: Federation) -> None:
+        learn(federation, [300 + n for n in range(12)])
+        (one,) = asked(callers, check(workload=WORKLOAD, amount="5"))
+        assert (one["decision"], one["estimate"]["jobs"]) == ("allow", 12)
+
+    def test_a_hold_keeps_the_workload_and_its_estimate(self, callers: Callers, federation: Federation) -> None:
+        learn(federation, [20 + n / 10 for n in range(12)])
+        body = {**check(job_id="j-9", amount="30"), "workload": WORKLOAD}
+        for _ in range(2):
+            assert callers.backend.post("/holds", body, **{"Idempotency-Key": "h"}).status_code == 201
+        assert JobWorkload.objects.filter(job_id="j-9").count() == 1
+        stored = StoredEstimate.objects.get(job_id="j-9")
+        assert stored.person_id == federation.alice.pk
+        assert micros(19) < stored.median < micros(24)
+        body = {**check(job_id="j-10", amount="30"), "workload": {"udp": []}}
+        assert callers.backend.post("/holds", body, **{"Idempotency-Key": "h-2"}).status_code == 201
+        assert not JobWorkload.objects.filter(job_id="j-10").exists()

@@ -85,3 +85,8 @@ def test_an_organisation_that_cannot_be_is_the_same_when_sent_again(federation: 
     first = report(callers.backend, "k", organisation=2**70)
     again = report(callers.backend, "k", organisation=2**70)
     assert (again.content, again["Idempotency-Replayed"]) == (first.content, "true")
+
+
+@pytest.mark.parametrize("project", ["alps", "no such", "a\u0000b", "\u202e", "x" * 400])
+def test_no_project_refuses_a_report(callers: Callers, federation: Federation, project: str) -> None:
+    assert report(callers.backend, project=project).status_code == 201
