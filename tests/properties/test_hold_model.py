@@ -28,16 +28,11 @@ FAULTS = {
     "a heartbeat shortens a life": Fault(
         "hold_beat", "SET expires_at = greatest(expires_at, until), beat_at", "SET expires_at = until, beat_at"
     ),
-    "a dead child keeps its parent alive": Fault(
-        "hold_beat", "WHERE c.hold_id = h.id AND c.expires_at > instant", "WHERE true"
-    ),
     "captures add up": Fault("usage_prepare_holds", "PERFORM hold_restore(e.hold, instant);", ""),
-    "holds keep credits for one process": Fault("hold_restore", "AND g.processes = '{}'", ""),
     "a released hold is forgotten": Fault(
         "hold_candidates", "OR EXISTS (SELECT 1 FROM accounting_usagereport r WHERE r.hold_id = h.id)", ""
     ),
     "the excess is not written down": Fault("hold_burn", "excess := excess + need - part;", ""),
-    "others pay with what is bound": Fault("grants_burn", "part := least(need, g.remaining - g.held)", "part := need"),
 }
 
 
