@@ -36,11 +36,8 @@ BEGIN
     instant := accounting_now();
     mine := ARRAY(SELECT DISTINCT t.hold FROM usage_elements(batch) t WHERE t.hold IS NOT NULL);
     late := ARRAY(SELECT DISTINCT x.wallet_id FROM accounting_openhold x WHERE x.hold_id = ANY (mine) AND x.expires_at <= instant);
-    -- Those that are about to be swept too: whoever locks in two goes can wait for somebody who locks in one.
-    PERFORM hold_lock(mine || ARRAY(SELECT x.hold_id FROM accounting_openhold x
-                                     WHERE x.wallet_id = ANY (late) AND x.expires_at <= instant));
     -- Before anything is taken back: that opens holds again whose time is over.
-    PERFORM hold_sweep(late, NULL, instant);
+    PERFORM hold_clear(mine, late, instant);
     again := usage_repeated(batch);
     FOR e IN SELECT * FROM usage_elements(batch) t WHERE t.hold IS NOT NULL AND t.i <> ALL (again) ORDER BY t.i LOOP
         SELECT * INTO o FROM accounting_openhold WHERE hold_id = e.hold;
@@ -102,7 +99,7 @@ END $$;
 CREATE FUNCTION usage_guard(batch jsonb, ids bigint[], instant timestamptz) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE e record;
 BEGIN
-    FOR e IN SELECT t.*, a.limited, a.holds, a.posted - a.held - a.floor AS now_free
+    FOR e IN SELECT t.*, a.limited, a.holds
                FROM ROWS FROM (jsonb_to_recordset(batch) AS (wallet bigint, person bigint, project bigint, backend bigint,
                     amount bigint)) WITH ORDINALITY AS t(wallet, person, project, backend, amount, i)
                JOIN accounting_account a ON a.id = t.wallet AND (a.limited OR a.holds > 0)
@@ -110,11 +107,8 @@ BEGIN
         IF e.limited THEN
             PERFORM limits_count(e.wallet, e.person, e.project, e.backend, e.amount, instant, instant);
         END IF;
-        IF e.holds > 0 AND e.now_free <= 0 THEN
-            INSERT INTO accounting_outboxevent (topic, payload)
-            SELECT 'guard', jsonb_build_object('wallet', e.wallet)
-             WHERE NOT EXISTS (SELECT 1 FROM accounting_outboxevent x
-                                WHERE x.delivered_at IS NULL AND x.topic = 'guard' AND x.payload @> jsonb_build_object('wallet', e.wallet));
+        IF e.holds > 0 THEN
+            PERFORM wallet_alert(e.wallet);
         END IF;
     END LOOP;
 END $$;
