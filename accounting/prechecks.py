@@ -15,6 +15,8 @@ from accounting.holds import Payer
 from accounting.principals import ServicePrincipal
 
 Decision = Literal["allow", "restricted", "deny"]
+_NOT_AT_ALL = ("organisation_suspended", "terms_not_accepted")
+"""Then no hold is opened either for a job that was started while we could not be asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +70,8 @@ def check(client: ServicePrincipal, questions: Sequence[Question]) -> list[Advic
     }
     if newcomers:
         organisations.ensure_people(newcomers)
-    swept = any(row["overdue"] for row in rows) and holds.expire_due() > 0
-    if newcomers or swept:
+    overdue = {row["organisation"] for row in rows if row["overdue"]}
+    if newcomers or (overdue and holds.expire_of(overdue)):
         rows = _ask(client, documents)
     return [_advise(one, row) for one, row in zip(questions, rows, strict=True)]
 
@@ -96,7 +98,7 @@ def _advise(one: Question, row: Mapping[str, Any]) -> Advice:
         plan=row["plan"],
         per_plan={name: int(free) for name, free in msgspec.json.decode(row["per_plan"] or "{}").items()},
         unknown_plan=row["unknown_plan"],
-        fail_open=row["fail_open"] or 0,
+        fail_open=0 if row["refusal"] in _NOT_AT_ALL else row["fail_open"] or 0,
         as_of=row["instant"],
     )
 

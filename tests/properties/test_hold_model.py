@@ -28,7 +28,7 @@ FAULTS = {
     "a heartbeat shortens a life": Fault(
         "hold_beat", "SET expires_at = greatest(expires_at, until), beat_at", "SET expires_at = until, beat_at"
     ),
-    "captures add up": Fault("usage_prepare_holds", "PERFORM hold_restore(e.hold, instant);", ""),
+    "captures add up": Fault("usage_prepare_holds", "PERFORM hold_restore(a_hold, instant);", ""),
     "a released hold is forgotten": Fault(
         "hold_candidates", "OR EXISTS (SELECT 1 FROM accounting_usagereport r WHERE r.hold_id = h.id)", ""
     ),

@@ -1,7 +1,8 @@
 -- Which hold a report belongs to, asked before it is rated; and the report's rows, which remember it.
 
 -- Holds that a report of that source, job and execution may belong to, the likeliest first: open ones before those that
--- expired; after the end only the same execution, or a job that was never reported under the hold. A released hold is none
+-- ended; after the end only the same execution, or a job that was never reported under the hold: what captures say of one
+-- run, the report of another does not replace. A released hold is none
 -- whose job did not run: nothing was ever charged under it.
 CREATE FUNCTION hold_candidates(a_source bigint, a_hold bigint, a_job text, a_execution text) RETURNS SETOF accounting_hold
 LANGUAGE plpgsql STABLE ROWS 1 SET enable_seqscan = off SET plan_cache_mode = force_generic_plan AS $$
@@ -24,15 +25,20 @@ BEGIN
         OR (NOT EXISTS (SELECT 1 FROM accounting_holdevent e WHERE e.hold_id = h.id AND e.ends AND e.kind = 'released')
             OR EXISTS (SELECT 1 FROM accounting_usagereport r WHERE r.hold_id = h.id))
        AND (run <> '' AND h.execution_id = run
-            OR NOT EXISTS (SELECT 1 FROM accounting_usagereport r WHERE r.hold_id = h.id AND r.endpoint <> 'captures'
-                              AND (run = '' OR r.execution_id <> run)))
+            OR NOT EXISTS (SELECT 1 FROM accounting_usagereport r WHERE r.hold_id = h.id
+                              AND CASE WHEN r.endpoint = 'captures'
+                                       THEN run <> '' AND r.execution_id <> '' AND r.execution_id <> run
+                                       ELSE run = '' OR r.execution_id <> run END))
      ORDER BY o.hold_id IS NOT NULL DESC, h.execution_id = run DESC, h.id DESC;
 END $$;
 
--- What captures charged under the hold, which the job's own report will replace (H8).
+-- What the hold paid for captures, which the job's own report will replace (H8).
 CREATE FUNCTION hold_provisional(a_hold bigint) RETURNS bigint LANGUAGE plpgsql STABLE AS $$
 BEGIN
-    RETURN (SELECT coalesce(sum(r.amount), 0)::bigint FROM accounting_usagereport r
+    RETURN (SELECT coalesce(-sum(e.amount), 0)::bigint
+              FROM accounting_usagereport r
+              JOIN accounting_holdevent e ON e.hold_id = r.hold_id AND e.transaction_id = r.transaction_id
+                                         AND e.kind = 'captured'
              WHERE r.hold_id = a_hold AND r.endpoint = 'captures'
                AND NOT EXISTS (SELECT 1 FROM accounting_transaction z WHERE z.reverses_id = r.transaction_id));
 END $$;
@@ -85,7 +91,8 @@ BEGIN
              WHERE m.organisation_id = t.organisation AND m.person_id = pe.id LIMIT 1) own ON true
       LEFT JOIN LATERAL (  -- of an explicit capture, else of the execution, else of the job; one that named another payer is not it
             SELECT h.id, h.organisation_id, h.project_id,
-                   (SELECT op.remaining + hold_provisional(h.id) FROM accounting_openhold op
+                   (SELECT op.remaining + CASE WHEN t.endpoint = 'addedvalue' THEN 0 ELSE hold_provisional(h.id) END
+                      FROM accounting_openhold op
                      WHERE op.hold_id = h.id AND op.expires_at > accounting_now()) AS keeps
               FROM hold_candidates(s.id, t.hold, t.job, t.execution) h
              WHERE (t.hold IS NOT NULL  -- most jobs have none, which two look-ups tell
