@@ -36,7 +36,7 @@ races: set-up-test ## the races of tests/concurrency, 200 rounds each
 
 model: set-up-test ## random lives of the ledger against its model, 3,000 examples of 100 steps
 	@MODEL_EXAMPLES=$${MODEL_EXAMPLES:-3000} MODEL_STEPS=$${MODEL_STEPS:-100} \
-	  $(PYTHON) -m devtools.testenv -- $(PYTHON) -m pytest tests/properties/test_ledger_model.py -q $(ARGS)
+	  $(PYTHON) -m devtools.testenv -- $(PYTHON) -m pytest tests/properties -k model -q $(ARGS)
 
 lock: set-up-test ## compile the requirements anew and bring package-lock.json up to date
 	@for name in requirements requirements-dev requirements-node; do \

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 from django.conf import settings
@@ -64,25 +64,7 @@ class Resolved(NamedTuple):
 def resolve(client: ServicePrincipal | None, reports: Sequence[UsageReport]) -> list[Resolved]:
     """One row a report, in order; reads only. Without a client a person asks, who may know the price of any source."""
     accepted = {normalise_issuer(one["issuer"]) for one in settings.TOKEN_ISSUERS}
-    questions = [
-        {
-            "endpoint": report.endpoint,
-            "source": report.source,
-            "service": report.service,
-            "key": report.key,
-            "issuer": report.issuer,
-            "accepted": report.issuer in accepted,
-            "user": report.user,
-            "organisation": report.organisation,
-            "execution": report.execution_id,
-            "finished_at": report.finished_at,
-            "job": report.job_id,
-            "hold": report.hold,
-            "project": report.project,
-            "twin": report.metrics if report.endpoint == USAGE_REPORTS and report.lines else None,
-        }
-        for report in reports
-    ]
+    questions = [question(report, accepted=report.issuer in accepted) for report in reports]
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT * FROM usage_resolve(%s, %s::jsonb) ORDER BY i",
@@ -90,3 +72,23 @@ def resolve(client: ServicePrincipal | None, reports: Sequence[UsageReport]) -> 
         )
         rows = [Resolved(*row) for row in cursor.fetchall()]
     return rows if client else [row._replace(allowed=True) for row in rows]
+
+
+def question(report: UsageReport, *, accepted: bool) -> dict[str, Any]:
+    """What `usage_resolve` wants to know of a report; `accepted`: users of its issuer may be reported by any source."""
+    return {
+        "endpoint": report.endpoint,
+        "source": report.source,
+        "service": report.service,
+        "key": report.key,
+        "issuer": report.issuer,
+        "accepted": accepted,
+        "user": report.user,
+        "organisation": report.organisation,
+        "execution": report.execution_id,
+        "finished_at": report.finished_at,
+        "job": report.job_id,
+        "hold": report.hold,
+        "project": report.project,
+        "twin": report.metrics if report.endpoint == USAGE_REPORTS and report.lines else None,
+    }

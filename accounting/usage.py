@@ -179,7 +179,8 @@ class _Intake:
 
     def _book(self, client: ServicePrincipal) -> None:
         held = any(row.hold is not None for _, _, row, _ in self.ready)
-        with transaction.atomic() if held else nullcontext():  # a refusal undoes what was prepared, and nothing else
+        # A refusal undoes what was prepared and nothing else; alone, the statement does so, and its locks end with it.
+        with transaction.atomic() if held and connection.in_atomic_block else nullcontext():
             made = booking.book(client, [(booked, row, answer) for _, booked, row, answer in self.ready])
         late: list[tuple[int, UsageReport]] = []
         for (i, booked, _, answer), pk in zip(self.ready, made, strict=True):

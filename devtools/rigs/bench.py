@@ -10,11 +10,12 @@ import statistics
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from devtools.paths import ROOT
 from devtools.postgres import APP
 from devtools.processes import ProcessError
-from devtools.rigs import bench_core, load
+from devtools.rigs import bench_core, bench_holds, load
 from devtools.rigs.load import Load
 from devtools.rigs.stage import DATABASE, Stage, populate, staged
 from devtools.testenv import end_on_sigterm
@@ -39,6 +40,12 @@ class Table:
         if not met:
             self.short.append(what)
 
+    def ceiling(self, what: str, figure: str, value: float, most: float) -> None:
+        met = value <= most
+        self.add(what, figure, f"{value:.2f}, goal at most {most:.1f}{'' if met else ': SHORT'}")
+        if not met:
+            self.short.append(what)
+
     def __str__(self) -> str:
         lines = ["| what | figure | ratio |", "| --- | --- | --- |"]
         return "\n".join(lines + [f"| {what} | {figure} | {ratio} |" for what, figure, ratio in self.rows])
@@ -48,12 +55,69 @@ def bench(chosen: argparse.Namespace) -> Table:
     table = Table()
     with staged(urls="devtools.rigs.bench_urls") as stage:
         client = populate(stage.issuer, chosen.people, 1_000_000)
-        floor(table, stage, client, chosen)
-        batches(table, client, chosen)
+        if chosen.only != "holds":
+            floor(table, stage, client, chosen)
+            batches(table, client, chosen)
         stage.start_web()
         stage.wait_for_web()
-        over_http(table, stage, chosen)
+        if chosen.only != "holds":
+            over_http(table, stage, chosen)
+        if chosen.only != "reports":
+            of_holds(table, stage, client, chosen)
+        check(table)
     return table
+
+
+def of_holds(table: Table, stage: Stage, client: object, chosen: argparse.Namespace) -> None:
+    """Pre-checks and reservations beside an empty view, pairs beside plain reports, the sweep, a report's look-up."""
+    from django.db import connection
+
+    with connection.cursor() as cursor:
+        bench_holds.allow_many(cursor)
+    token = stage.token()
+
+    def measure(path: str, connections: int, people: int = chosen.people) -> Load:
+        body = bench_holds.VIEWS.get(path, bench_holds.HOLD)
+        how = {"seconds": chosen.seconds, "connections": connections, "people": people}
+        found = bench_holds.post(stage, token, path, body, **how)
+        if found.failed:
+            raise ProcessError(f"{found.failed} requests to {path} failed")
+        return found
+
+    for connections in (1, 8, 32):
+        for path in bench_holds.VIEWS:
+            beside = bench_holds.beside_empty(partial(measure, connections=connections), path, ROUNDS)
+            name = f"POST {path} beside an empty view, {connections} connection{'s' * (connections > 1)}"
+            table.ceiling(name, f"{beside.view}; empty: {beside.empty}", beside.ratio, 3.0)
+    spread = _compare(lambda: measure("/api/v1/holds", 64), ROUNDS)
+    hot = _compare(lambda: measure("/api/v1/holds", 64, 1), ROUNDS)
+    table.add("POST /api/v1/holds, 64 connections, many organisations", str(spread))
+    ratio = hot.per_second / spread.per_second
+    table.add("POST /api/v1/holds, 64 connections, ONE organisation", str(hot), f"{ratio:.2f}")
+    pairs, plain = (
+        statistics.median(
+            bench_holds.jobs_a_second(client, chosen.people, 8, chosen.seconds, held=held) for _ in range(ROUNDS)
+        )
+        for held in (True, False)
+    )
+    of_plain = f"{pairs / plain:.2f} of plain reports"
+    table.add("hold, then the job's report, 8 threads", f"{pairs:,.0f} pairs/s", of_plain)
+    cost = bench_holds.lookup_cost(client, chosen.people, 200)
+    figure = f"{cost['now']:.0f} microseconds of PostgreSQL, {cost['before']:.0f} when no hold was looked for"
+    table.ceiling("a report of a job without hold", figure, cost["now"] / cost["before"], 1.1)
+    swept = bench_holds.sweep(client, chosen.holds, lambda: measure_reports(stage, token, chosen))
+    name = f"sweep of {swept.count:,} holds in batches of {bench_holds.BATCH}, while 8 clients post"
+    figure = f"{swept.seconds:.0f} s; posts {swept.beside}, without the sweep {swept.alone}"
+    table.add(name, figure, f"p99 {swept.beside.p99_ms / swept.alone.p99_ms:.2f} times")
+
+
+def measure_reports(stage: Stage, token: str, chosen: argparse.Namespace) -> Load:
+    run = f"sweep{next(bench_holds.serial)}"
+    options = {"seconds": min(chosen.seconds, 4), "connections": 8, "people": chosen.people}
+    found = load.post(f"{stage.url}/resources", token, run, **options)
+    if found.failed:
+        raise ProcessError(f"{found.failed} reports failed")
+    return found
 
 
 def floor(table: Table, stage: Stage, client: object, chosen: argparse.Namespace) -> None:
@@ -103,7 +167,6 @@ def over_http(table: Table, stage: Stage, chosen: argparse.Namespace) -> None:
     table.goal("POST /resources, 64 connections, ONE organisation", str(hot), ratio, 0.6)
     again = _compare(lambda: measured("/resources", replay=True), ROUNDS)
     table.goal("POST /resources, replays", str(again), again.per_second / report.per_second, 1.0)
-    check(table)
 
 
 def check(table: Table) -> None:
@@ -140,6 +203,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seconds", type=int, default=8, help="of each HTTP measurement")
     parser.add_argument("--people", type=int, default=10_000, help="organisations, one a person")
     parser.add_argument("--batches", type=int, default=12)
+    parser.add_argument("--holds", type=int, default=100_000, help="that are swept")
+    parser.add_argument("--only", choices=["reports", "holds"], help="this half alone")
     parser.add_argument("--write", action="store_true", help="into docs/performance.md")
     chosen = parser.parse_args(arguments)
     end_on_sigterm()

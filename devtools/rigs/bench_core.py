@@ -33,7 +33,7 @@ def bookings(client: Any, people: int) -> Iterator[Statement]:
     from accounting.resolution import resolve
 
     templates = []
-    reports = [_report(n, people) for n in range(min(people, 500))]
+    reports = [make_report(n, people) for n in range(min(people, 500))]
     for report, row in zip(reports, resolve(client, reports), strict=True):
         # What is measured is the statement that the private function leads to.
         priced = pricing.price(report, row)
@@ -100,22 +100,22 @@ def batch_cost(client: Any, people: int, batches: int, size: int = 1000) -> Batc
         backend = cursor.fetchone()[0]
     rounds = []
     for _ in range(batches + 2):
-        reports = [_report(next(_serial), people) for _ in range(size)]
-        wall, python, postgres = time.perf_counter(), time.process_time(), _on_processor(backend)
+        reports = [make_report(next(_serial), people) for _ in range(size)]
+        wall, python, postgres = time.perf_counter(), time.process_time(), on_processor(backend)
         outcomes = usage.ingest(client, reports, on_reuse="refuse")
-        spent = time.process_time() - python, _on_processor(backend) - postgres, time.perf_counter() - wall
+        spent = time.process_time() - python, on_processor(backend) - postgres, time.perf_counter() - wall
         assert all(outcome.status == "booked" for outcome in outcomes)
         rounds.append(spent)
     python, postgres, wall = (sorted(side)[len(side) // 2] / size * 1e6 for side in zip(*rounds[2:], strict=True))
     return BatchCost({"Python": python, "PostgreSQL": postgres}, 1e6 / wall)
 
 
-def _on_processor(pid: int) -> float:
+def on_processor(pid: int) -> float:
     """Seconds that the process ran; unlike the clock it does not count what others took meanwhile."""
     return int(Path(f"/proc/{pid}/schedstat").read_text().split()[0]) / 1e9
 
 
-def _report(n: int, people: int) -> Any:
+def make_report(n: int, people: int) -> Any:
     from accounting.usage import UsageLine, UsageReport
 
     raw = (

@@ -1,4 +1,4 @@
-"""The shipped addresses and one more, for comparison: authenticates, parses the body, answers. Never shipped."""
+"""The shipped addresses and two more, for comparison: they authenticate, parse the body, answer. Never shipped."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import json
 from django.http import HttpResponse
 from django.urls import path
 from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
 
 from accounting.api.etl.views import ETLView
 from accounting.api.permissions import OnlyServices
@@ -45,4 +47,12 @@ class EchoView(ETLView):
         return HttpResponse(ANSWER, status=201, content_type="application/json")
 
 
-urlpatterns = [*shipped, path("bench/echo", EchoView.as_view())]
+class EmptyView(APIView):
+    permission_classes = [OnlyServices]
+
+    def post(self, request: Request) -> Response:
+        assert request.data
+        return Response({})
+
+
+urlpatterns = [*shipped, path("bench/echo", EchoView.as_view()), path("bench/empty", EmptyView.as_view())]

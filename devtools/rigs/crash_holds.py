@@ -56,6 +56,8 @@ class HoldClient:
         for _ in range(times):
             used = {"metrics": [_cpu(report, 2)], "final": False}
             response = self._post(f"/holds/{hold}/capture", used, f"half-of-{name}")
+            if not response.ok:
+                return
             with self.told.lock:
                 self.told.captures.setdefault(f"half-of-{name}", set()).add(response.content)
 
@@ -64,6 +66,7 @@ class HoldClient:
         response = self._post("/holds", body, key)
         if response.status_code == 402:
             self.told.count("holds refused for want of credits")
+        if not response.ok:
             return None
         hold = str(response.json()["id"])
         with self.told.lock:
@@ -85,7 +88,7 @@ class HoldClient:
                 return response
             self.told.count(f"HTTP {response.status_code}")
             if response.status_code < 500:
-                raise AssertionError(f"{path} was answered {response.status_code}: {response.text}")
+                return response  # of a hold that was lost, say; counted as a fault
 
 
 def _cpu(report: dict[str, Any], part: int) -> dict[str, Any]:

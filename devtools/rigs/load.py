@@ -33,6 +33,25 @@ end
 """
 
 
+# The same for any body of ours, with a key of its own: "@key" and "@user" in it are replaced.
+JSON_SCRIPT = """
+local count, thread_count = 0, 0
+function setup(thread) thread:set("thread", thread_count); thread_count = thread_count + 1 end
+function init(arguments) prefix = arguments[1] .. "-" .. thread .. "-" end
+wrk.method = "POST"
+wrk.headers["Content-Type"] = "application/json"
+wrk.headers["Authorization"] = "Bearer %(token)s"
+function request()
+  count = count + 1
+  local key = prefix .. count
+  wrk.headers["Idempotency-Key"] = key
+  local body = string.gsub([[%(body)s]], "@key", key)
+  body = string.gsub(body, "@user", "u" .. (count * 7919 %% %(people)d))
+  return wrk.format(nil, nil, nil, body)
+end
+"""
+
+
 @dataclass(frozen=True)
 class Load:
     per_second: float
@@ -51,15 +70,28 @@ def post(
 
     :raises ProcessError: wrk is missing, or an answer was not 2xx.
     """
-    if shutil.which("wrk") is None:
-        raise ProcessError("wrk is missing: apt-get install wrk")
     now = int(time.time() * 1000)
     names = {"token": token, "source": SOURCE, "start": now - 113_000, "finish": now - 60_000}
     # A user that follows from the count, so that a repetition names the same one.
     text = SCRIPT % {**names, "count": "count % 500" if replay else "count + 1", "user": f"count % {people}"}
     if replay:
         text = text.replace("count = count % 500", "count = (count + 1) % 500")
-    script = Path(f"/dev/shm/openeo-credits-{now}.lua")  # noqa: S108  # holds a token: memory, and gone at once
+    return _run(text, url, run, seconds, connections)
+
+
+def post_json(url: str, token: str, run: str, body: str, *, seconds: int, connections: int, people: int) -> Load:
+    """Posts the body for so long, each time for another of so many users and with another key.
+
+    :raises ProcessError: wrk is missing.
+    """
+    text = JSON_SCRIPT % {"token": token, "body": body, "people": people}
+    return _run(text, url, run, seconds, connections)
+
+
+def _run(text: str, url: str, run: str, seconds: int, connections: int) -> Load:
+    if shutil.which("wrk") is None:
+        raise ProcessError("wrk is missing: apt-get install wrk")
+    script = Path(f"/dev/shm/openeo-credits-{time.time_ns()}.lua")  # noqa: S108  # holds a token: memory, and gone at once
     script.touch(mode=0o600)
     try:
         script.write_text(text)

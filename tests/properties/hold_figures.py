@@ -29,11 +29,11 @@ def open_holds() -> dict[int, tuple[list[tuple[int, int]], int, Any]]:
 
 
 def ends() -> dict[int, str]:
-    return dict(_rows("SELECT hold_id, kind FROM accounting_holdevent WHERE ends"))  # type: ignore[arg-type]
+    return dict(_rows("SELECT hold_id, kind FROM accounting_holdevent WHERE ends"))
 
 
 def bound() -> dict[int, int]:
-    return dict(_rows("SELECT id, held FROM accounting_grant WHERE held <> 0"))  # type: ignore[arg-type]
+    return dict(_rows("SELECT id, held FROM accounting_grant WHERE held <> 0"))
 
 
 def captured() -> dict[int, tuple[int, int]]:

@@ -117,7 +117,7 @@ class HoldMachine(LedgerMachine):
             f"hold {self.keys}",
             execution_id=terms.execution or None,
             budget=terms.budget,
-            parent=parent and parent.uuid,
+            parent=parent.uuid if parent else None,
             lifetime=terms.lifetime,
         )
         if refusal:
@@ -298,7 +298,7 @@ class HoldMachine(LedgerMachine):
     def limit(self, user: str, amount: int | None) -> None:
         organisation = self.federation.shared["lab"]
         person = organisations.find_person(world.ISSUER, user) if user else None
-        limits.set_limit(organisation, amount, period="total", person=person and person.pk)
+        limits.set_limit(organisation, amount, period="total", person=person.pk if person else None)
         known = self.wallet(organisation).limits
         known.pop(user, None)
         if amount is not None:

@@ -82,7 +82,11 @@ BEGIN
              WHERE m.organisation_id = t.organisation AND m.person_id = pe.id LIMIT 1) own ON true
       LEFT JOIN LATERAL (  -- of an explicit capture, else of the execution, else of the job; one that named another payer is not it
             SELECT h.id, h.organisation_id, h.project_id FROM hold_candidates(s.id, t.hold, t.job, t.execution) h
-             WHERE h.person_id = pe.id AND (own.id IS NULL OR own.organisation_id = h.organisation_id)
+             WHERE (t.hold IS NOT NULL  -- most jobs have none, which two look-ups tell
+                    OR EXISTS (SELECT 1 FROM accounting_hold x WHERE x.source_id = s.id AND x.job_id = t.job)
+                    OR EXISTS (SELECT 1 FROM accounting_hold x WHERE x.source_id = s.id AND x.execution_id = t.execution
+                                  AND x.execution_id <> ''))
+               AND h.person_id = pe.id AND (own.id IS NULL OR own.organisation_id = h.organisation_id)
              LIMIT 1) hl ON true
       LEFT JOIN LATERAL (
             SELECT m.organisation_id FROM accounting_member m

@@ -110,7 +110,7 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp
 SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET jit = off AS $$
 DECLARE
     w record; charges jsonb; short boolean := false; held boolean := jsonb_path_exists(batch, '$[*].hold ? (@ != null)');
-    wallets bigint[]; a_wallet bigint; again bigint[];
+    a_wallet bigint; again bigint[];
 BEGIN
     IF held THEN
         again := usage_prepare_holds(batch);
@@ -143,15 +143,14 @@ BEGIN
     IF charges IS NOT NULL THEN
         short := grants_burn(charges, w.instant);
     END IF;
-    wallets := ARRAY(SELECT DISTINCT t.wallet FROM jsonb_to_recordset(batch) AS t(wallet bigint));
     IF held THEN
-        FOR a_wallet IN SELECT DISTINCT d.wallet_id FROM accounting_debt d
-                         WHERE d.wallet_id = ANY (wallets) AND d.outstanding > 0 LOOP
+        FOR a_wallet IN SELECT DISTINCT d.wallet_id FROM jsonb_to_recordset(batch) AS t(wallet bigint)
+                          JOIN accounting_debt d ON d.wallet_id = t.wallet AND d.outstanding > 0 LOOP
             PERFORM holds_repay(a_wallet, w.instant);
         END LOOP;
     END IF;
-    PERFORM 1 FROM accounting_account a WHERE a.id = ANY (wallets) AND (a.limited OR a.holds > 0);
-    IF FOUND THEN
+    IF EXISTS (SELECT 1 FROM jsonb_to_recordset(batch) AS t(wallet bigint)
+                 JOIN accounting_account a ON a.id = t.wallet WHERE a.limited OR a.holds > 0) THEN
         PERFORM usage_guard(batch, w.ids, w.instant);
     END IF;
     IF short OR batch @> '[{"refused": true}]' THEN
