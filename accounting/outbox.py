@@ -98,7 +98,9 @@ def _tell_expired(event: OutboxEvent) -> None:
 
 def _utc(instant: str | None) -> str | None:
     """An instant as the database writes it into JSON, as our API writes it."""
-    return None if instant is None else datetime.fromisoformat(instant).astimezone(UTC).isoformat().replace("+00:00", "Z")
+    return (
+        None if instant is None else datetime.fromisoformat(instant).astimezone(UTC).isoformat().replace("+00:00", "Z")
+    )
 
 
 def _judge(event: OutboxEvent) -> None:

@@ -74,7 +74,9 @@ REFUSALS = {
         "organisation",
     ),
     "terms_not_accepted": Refusal(
-        PermissionsInsufficient, "The user has not accepted the terms of use yet. Accept them at {terms} and try again.", "user"
+        PermissionsInsufficient,
+        "The user has not accepted the terms of use yet. Accept them at {terms} and try again.",
+        "user",
     ),
     "plan_unknown": Refusal(
         BillingPlanInvalid,

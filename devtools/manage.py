@@ -18,7 +18,9 @@ def main(arguments: Sequence[str]) -> int:
     folder = state_folder(port)
     portal = Portal(port, State(folder))
     if not folder.exists() or not is_port_open(portal.cluster.port):
-        print(f"Nothing runs on port {port}: start it with PORT={port} make run, and the same STATE_DIR.", file=sys.stderr)
+        print(
+            f"Nothing runs on port {port}: start it with PORT={port} make run, and the same STATE_DIR.", file=sys.stderr
+        )
         return 1
     env = {**os.environ, **portal.environment(portal.provider().issuer)}
     os.execve(PYTHON, [str(PYTHON), str(ROOT / "manage.py"), *arguments], env)

@@ -64,9 +64,7 @@ class TestDashboard:
         assert "Spendable now 0.00" in page
         assert "105.00 left in grants = −15.00 spendable + 120.00 held, more than there is" in page
 
-    def test_a_debt_beside_what_is_held_is_no_overdraft(
-        self, federation: Federation, home: int, alice: Client
-    ) -> None:
+    def test_a_debt_beside_what_is_held_is_no_overdraft(self, federation: Federation, home: int, alice: Client) -> None:
         reserve(federation, amount=30)
         book(federation, lines=cpu(250), job_id="j-2", execution_id="e-2")
         page = text_of(alice.get("/dashboard/"))

@@ -101,7 +101,12 @@ def test_a_list_of_plans_that_is_none_is_that_users_no_and_nobody_elses(
     callers: Callers, home: int, plans: Any
 ) -> None:
     first, second = asked(callers, check(plans=plans, amount="1"), check(amount="1"))
-    assert (first["decision"], first["reason"], first["may_spend"], first["plan"]) == ("deny", "plan_unknown", "0", None)
+    assert (first["decision"], first["reason"], first["may_spend"], first["plan"]) == (
+        "deny",
+        "plan_unknown",
+        "0",
+        None,
+    )
     assert first["openeo_error"]["code"] == "BillingPlanInvalid"
     assert "send a list of at most 20" in first["text"] == first["openeo_error"]["message"]
     assert (first["organisation"], second["decision"]) == (home, "allow")
