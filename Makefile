@@ -5,10 +5,13 @@ PORT ?= 8600
 ARGS ?=
 export PORT LIVE STATE_DIR
 
-.PHONY: run test services lint types format crash bench fuzz shots races model lock set-up set-up-test clean reset
+.PHONY: run manage test services lint types format crash bench fuzz shots races model lock set-up set-up-test clean reset
 
 run: set-up
 	@exec $(PYTHON) -m devtools.run
+
+manage: ## a command of manage.py for what `make run` runs on this PORT
+	@exec $(PYTHON) -m devtools.manage $(ARGS)
 
 test: set-up-test
 	@exec $(PYTHON) -m devtools.check $(ARGS)

@@ -76,7 +76,7 @@ def bounds(figures: Figures) -> Iterator[Bound]:
     for amount, used in figures.limits:
         yield Bound("over_limit", amount, used, "of a limit of the organisation")
     available = figures.captured + figures.remaining + figures.free
-    yield Bound("no_credit", available, figures.used, "that can be had")
+    yield Bound("no_credit", available, figures.used, "available")
 
 
 def _decide(bound: int, used: int) -> Decision:

@@ -6,7 +6,7 @@ takes a fixed number of queries.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -145,6 +145,12 @@ def still_open(holds: Collection[str]) -> frozenset[str]:
     return frozenset(str(uuid) for uuid in rows) if holds else frozenset()
 
 
+def not_stopped(holds: Collection[str]) -> frozenset[str]:
+    """Which of the holds (uuids as text) keep credits, and were not judged to be at their end when last looked at."""
+    rows = OpenHold.objects.filter(hold__uuid__in=holds).exclude(verdict="stop").values_list("hold__uuid", flat=True)
+    return frozenset(str(uuid) for uuid in rows) if holds else frozenset()
+
+
 def children(parent: int) -> Sequence[HoldView]:
     """The parts of a hold in the order in which they were opened, at most `MOST_CHILDREN`."""
     return _views(_holds().filter(parent_id=parent).order_by("pk")[:MOST_CHILDREN])
@@ -156,6 +162,15 @@ def sums_of_children(parent: int) -> tuple[int, int, int]:
     charged = _standing(UsageReport.objects.filter(hold__parent_id=parent)).aggregate(sum=Sum("amount"))["sum"]
     kept = OpenHold.objects.filter(parent=parent).aggregate(sum=Sum("remaining"))["sum"]
     return count, int(charged or 0), int(kept or 0)
+
+
+def charged_for_parts(parents: Collection[int]) -> Mapping[int, int]:
+    """What is charged for the parts of each of the holds and stands; those without any are left out."""
+    if not parents:
+        return {}
+    reports = _standing(UsageReport.objects.filter(hold__parent_id__in=parents))
+    sums = reports.values("hold__parent_id").annotate(sum=Sum("amount")).values_list("hold__parent_id", "sum")
+    return {parent: int(charged) for parent, charged in sums}
 
 
 def of_job(job: Job) -> Sequence[HoldView]:

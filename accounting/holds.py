@@ -141,6 +141,9 @@ def reserve(client: ServicePrincipal, request: Request) -> Reserved:
     if answer.get("reason") == "person_unknown":
         organisations.ensure_person(answer["issuer"], request.payer.user)
         answer = _call("hold_open", client, document)
+    within = request.budget is None or request.amount <= request.budget
+    if request.parent and within and answer.get("reason") == "over_budget":
+        answer["reason"] = "parent_short"
     made = _reserved(answer, request.amount)
     if answer["outcome"] == "replayed" and answer["hold"]["fingerprint"] != request.fingerprint:
         raise IdempotencyKeyReused(
@@ -229,7 +232,8 @@ def _reserved(answer: Mapping[str, Any], wanted: int) -> Reserved:
                 original={"amount": added},
             )
         if reason == "hold_not_open":
-            raise HoldNotOpen(f"the hold is {answer['state']}; nothing was changed", state=answer["state"])
+            way_out = "nothing was changed; if the job still runs, stop it or open another hold for it"
+            raise HoldNotOpen(f"the hold is {answer['state']}: {way_out}", state=answer["state"])
         raise refusals.error(reason, wanted=wanted, **{name: answer.get(name) for name in refusals.FACTS})
     hold = answer["hold"]
     return Reserved(

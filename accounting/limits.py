@@ -14,7 +14,7 @@ from django.db.models.functions import Now
 from accounting import ledger
 from accounting.credits import LARGEST
 from accounting.errors import LimitInvalid
-from accounting.models import Limit, Member, Organisation, OutboxEvent, Project
+from accounting.models import Account, Limit, Member, Organisation, OutboxEvent, Project
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +113,22 @@ def limits(organisation: int) -> Sequence[LimitView]:
     ]
 
 
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """How far holds of an organisation may go; amounts in micro-credits, see `set_rules`."""
+
+    overdraft: int
+    fail_open: int
+    most_held: int | None
+    most_holds: int | None
+
+
+def rules(organisation: int) -> Rules:
+    """:raises NotFound: no such organisation."""
+    account = Account.objects.get(pk=ledger.wallet(organisation))
+    return Rules(-account.floor, account.fail_open, account.most_held, account.most_holds)
+
+
 def set_rules(
     organisation: int,
     *,
@@ -153,9 +169,11 @@ def suspend(organisation: int, because: str) -> None:
 
 
 def resume(organisation: int) -> None:
-    """Takes a suspension back. :raises NotFound: no such organisation."""
-    ledger.wallet(organisation)
-    Organisation.objects.filter(pk=organisation).update(suspended_at=None, suspended_because="")
+    """Takes a suspension back, so that a later one is told anew. :raises NotFound: no such organisation."""
+    wallet = ledger.wallet(organisation)
+    with transaction.atomic():
+        Organisation.objects.filter(pk=organisation).update(suspended_at=None, suspended_because="")
+        _guard(wallet)
 
 
 def _guard(wallet: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
 from typing import Any
 
 import structlog
@@ -81,11 +82,25 @@ def _tell_expired(event: OutboxEvent) -> None:
     """The owner and the back end of a job that has outlived its hold, or was forgotten (H7)."""
     payload = event.payload
     cause = f"hold {payload['uuid']}"
-    facts = {"hold": payload["uuid"], "source": payload["source"], "job": payload["job"]}
-    facts |= {name: payload[name] for name in ("organisation", "expired_at", "beat_at")}
-    facts |= {name: to_text(payload[name]) for name in ("kept", "captured")}
+    facts = {
+        "hold": payload["uuid"],
+        "source": payload["source"],
+        "job_id": payload["job"],
+        "organisation": payload["organisation"],
+        "kept": to_text(payload["kept"]),
+        "captured": to_text(payload["captured"]),
+        "heartbeat_at": _utc(payload["beat_at"]),
+        "expired_at": _utc(payload["expired_at"]),
+    }
     callbacks.send(payload["client"], "hold.expired", facts, cause)
     _tell(payload["person"], "hold_expired", cause, payload)
+
+
+def _utc(instant: str | None) -> str | None:
+    """An instant as the database writes it into JSON, as our API writes it."""
+    return (
+        None if instant is None else datetime.fromisoformat(instant).astimezone(UTC).isoformat().replace("+00:00", "Z")
+    )
 
 
 def _judge(event: OutboxEvent) -> None:
@@ -97,7 +112,7 @@ def _judge(event: OutboxEvent) -> None:
         facts = {
             "hold": str(job.id),
             "source": job.source,
-            "job": job.job_id,
+            "job_id": job.job_id,
             "decision": decision,
             "reason": job.verdict.reason,
             "detail": job.verdict.detail,
@@ -105,7 +120,7 @@ def _judge(event: OutboxEvent) -> None:
         }
         cause = f"hold {job.id} event {event.pk}"
         callbacks.send(job.client, f"job.{decision}", facts, cause)
-        _tell(job.person, f"job_{decision}", cause, facts)
+        _tell(job.person, f"job_{decision}", cause, facts | {"job": job.job_id})
 
 
 def _answerable(organisation: int) -> Iterable[int]:

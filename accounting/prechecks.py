@@ -15,8 +15,6 @@ from accounting.holds import Payer
 from accounting.principals import ServicePrincipal
 
 Decision = Literal["allow", "restricted", "deny"]
-_NOT_AT_ALL = ("organisation_suspended", "terms_not_accepted")
-"""Then no hold is opened either for a job that was started while we could not be asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,11 +27,15 @@ class Need:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A job that may start. `need` None: nobody knows what it costs. `budget` is the openEO budget of the job."""
+    """A job that may start. `need` None: nobody knows what it costs. `budget` is the openEO budget of the job.
+
+    `malformed` says what is wrong with the user's list of plans: no reason to leave other users' jobs unanswered.
+    """
 
     payer: Payer
     need: Need | None = None
     budget: int | None = None
+    malformed: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,20 +92,23 @@ def _ask(client: ServicePrincipal, documents: Sequence[Mapping[str, Any]]) -> li
 
 def _advise(one: Question, row: Mapping[str, Any]) -> Advice:
     decision, reason = _decide(one, row)
+    barred = decision == "deny" and reason not in refusals.OF_AMOUNTS
     return Advice(
         decision=decision,
         reason=reason,
         organisation=row["organisation"],
-        may_spend=row["may_spend"] or 0,
-        plan=row["plan"],
+        may_spend=0 if barred else row["may_spend"] or 0,
+        plan=None if reason == "plan_unknown" else row["plan"],
         per_plan={name: int(free) for name, free in msgspec.json.decode(row["per_plan"] or "{}").items()},
         unknown_plan=row["unknown_plan"],
-        fail_open=0 if row["refusal"] in _NOT_AT_ALL else row["fail_open"] or 0,
+        fail_open=0 if barred else row["fail_open"] or 0,
         as_of=row["instant"],
     )
 
 
 def _decide(one: Question, row: Mapping[str, Any]) -> tuple[Decision, str]:
+    if one.malformed and row["refusal"] not in refusals.MISTAKES:
+        return "deny", "plan_unknown"
     if row["refusal"]:
         assert row["refusal"] in refusals.REFUSALS
         return "deny", row["refusal"]

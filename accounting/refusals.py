@@ -35,6 +35,8 @@ class Refusal:
     text: str
     field: str | None = None
     openeo: type[DomainError] | None = None
+    reason: str = ""
+    """The stable name, where one reason has several texts."""
 
     @property
     def openeo_error(self) -> type[DomainError]:
@@ -45,6 +47,12 @@ REFUSALS = {
     "no_credit": Refusal(PaymentRequired, "There are not enough credits: {may_spend} can be spent{wanted}. {top_up}"),
     "over_budget": Refusal(
         PaymentRequired, "The budget does not allow it: {may_spend} can be spent{wanted}.", "budget"
+    ),
+    "parent_short": Refusal(
+        PaymentRequired,
+        "The parent hold has {may_spend} credits left for its parts{wanted}. Extend it, or ask for less.",
+        "amount",
+        reason="over_budget",
     ),
     "over_limit": Refusal(
         PaymentRequired,
@@ -66,7 +74,9 @@ REFUSALS = {
         "organisation",
     ),
     "terms_not_accepted": Refusal(
-        PermissionsInsufficient, "The user has not accepted the terms of use yet: {terms}", "user"
+        PermissionsInsufficient,
+        "The user has not accepted the terms of use yet. Accept them at {terms} and try again.",
+        "user",
     ),
     "plan_unknown": Refusal(
         BillingPlanInvalid,
@@ -94,6 +104,9 @@ REFUSALS = {
 }
 """By reason, the stable name."""
 
+OF_AMOUNTS = frozenset({"no_credit", "over_budget", "over_limit"})
+"""With any other reason no amount would be granted, however small."""
+
 MISTAKES = frozenset({"source_unknown", "source_not_allowed", "issuer_unknown"})
 """The back end's own, of which its user should not hear."""
 
@@ -104,7 +117,7 @@ def text(reason: str, *, wanted: int | None = None, may_spend: int | None = None
         may_spend=to_text(may_spend or 0),
         wanted=asked,
         top_up=f"Top up at {top_up_url()} and try again.",
-        terms=settings.TERMS_URL or settings.PUBLIC_URL,
+        terms=f"{settings.PUBLIC_URL}/terms/",
         organisation=facts.get("organisation") or "with that number",
         plan=facts.get("plan"),
     )
@@ -113,7 +126,7 @@ def text(reason: str, *, wanted: int | None = None, may_spend: int | None = None
 def error(reason: str, *, wanted: int | None = None, may_spend: int | None = None, **facts: Any) -> DomainError:
     """The error to raise; its `reason` is the stable name, `may_spend` the most that would be granted."""
     refusal = REFUSALS[reason]
-    extra: dict[str, Any] = {"reason": reason}
+    extra: dict[str, Any] = {"reason": refusal.reason or reason}
     if may_spend is not None:
         extra |= {"may_spend": to_text(may_spend), "top_up": top_up_url()}
         extra["links"] = [{"rel": "payment", "href": top_up_url(), "title": "Top up"}]

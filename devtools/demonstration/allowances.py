@@ -51,14 +51,14 @@ class _Purchase:
 _TRIAL = next(person.sub for person in PEOPLE if person.login == "milan")
 
 _PURCHASES = (
-    _Purchase(-88, "forest", 12_000, "sponsored", "Sponsored: Network of Resources", SPONSOR, 95, "terrascope"),
+    _Purchase(-88, "forest", 12_000, "sponsored", "Network of Resources", SPONSOR, 95, "terrascope"),
     _Purchase(-86, "forest", 5_000, "paid", "Package of 5,000 credits", SALES),
     _Purchase(-31, "forest", 5_000, "paid", "Second package of 5,000 credits", SALES),
     _Purchase(-89, "delta", 1_500, "paid", "Package of 1,500 credits", SALES),
     _Purchase(-60, "delta", 1_000, "voucher", "Voucher: hackathon", SPONSOR, -30),
     _Purchase(-45, "delta", 500, "paid", "Package of 500 credits", SALES),
     _Purchase(-0.3, "delta", 1, "voucher", "Voucher: help desk, part of the open amount", PLATFORM, leave=38),
-    _Purchase(-80, "snow", 2_000, "sponsored", "Sponsored: snow monitoring", SPONSOR, 40, "eodc"),
+    _Purchase(-80, "snow", 2_000, "sponsored", "Snow monitoring", SPONSOR, 40, "eodc"),
     _Purchase(-70, "snow", 8_000, "paid", "Package of 8,000 credits", SALES),
     _Purchase(-12, "snow", 250, "voucher", "Voucher: summer school", SPONSOR, 6),
     _Purchase(-77, "agri", 10_000, "paid", "Package of 10,000 credits", SALES),

@@ -65,14 +65,9 @@ def problem_body(fault: Fault, request_id: str) -> dict[str, Any]:
 
 def etl_body(fault: Fault, request_id: str) -> dict[str, Any]:
     """The shape of the existing service, with what helps to find the fault beside it."""
-    if fault.errors:
-        messages = [f"{name}: {text}" if name else text for name, text in fault.errors]
-    else:
-        named = fault.field is None or fault.detail.startswith(fault.field)
-        messages = [fault.detail if named else f"{fault.field}: {fault.detail}"]
     body: dict[str, Any] = {
         "statusCode": fault.status,
-        "message": messages,
+        "message": _sentences(fault),
         "error": HTTPStatus(fault.status).phrase,
         "code": fault.code,
         "requestId": request_id,
@@ -82,13 +77,22 @@ def etl_body(fault: Fault, request_id: str) -> dict[str, Any]:
     return {**fault.extra, **body}
 
 
+def _sentences(fault: Fault) -> list[str]:
+    """What is wrong, with the name of the field in front: these bodies have no other place that every client shows."""
+    if fault.errors:
+        return [f"{name}: {text}" if name else text for name, text in fault.errors]
+    named = fault.field is None or fault.detail.startswith(fault.field)
+    return [fault.detail if named else f"{fault.field}: {fault.detail}"]
+
+
 def openeo_body(fault: Fault, named: OpenEOError, request_id: str) -> dict[str, Any]:
     """openEO's error object. A link leads to what the kind of problem means; a fault may bring more, such as a page to
     pay.
     """
     about = {"rel": "about", "href": f"{settings.PUBLIC_URL}/problems/{fault.code}", "title": fault.titled()}
     links = [about, *fault.extra.get("links", ())]
-    return {"id": request_id, "code": named.code, "message": fault.detail or named.message, "links": links}
+    message = " ".join(_sentences(fault)) if fault.status == 400 else fault.detail
+    return {"id": request_id, "code": named.code, "message": message or named.message, "links": links}
 
 
 def _remember(error: BaseException, fault: Fault) -> None:

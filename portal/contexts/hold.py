@@ -78,6 +78,7 @@ class HoldPage:
     unbacked: int
     used: int
     charged: int
+    cost: int
     excess: int
     budget: int | None
     backend: str
@@ -145,6 +146,7 @@ def page_of(hold: HoldView, viewer: User, before: int | None = None) -> HoldPage
         unbacked=hold.unbacked,
         used=running.used if running else hold.used,
         charged=hold.charged,
+        cost=family.total if family else hold.charged,
         excess=hold.excess,
         budget=hold.budget,
         backend=hold.backend,

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from django.urls import reverse
 
-from accounting import captures
+from accounting import captures, hold_queries
 from accounting.captures import Running
 from accounting.guard import Bound
 from accounting.hold_queries import HoldView
@@ -16,7 +16,7 @@ from portal.contexts import people, spans
 from portal.models import User
 
 MOST_TITLE = 200
-_NAMES = {"over_limit": "of a limit", "no_credit": "of what can be had"}
+_NAMES = {"over_limit": "of a limit", "no_credit": "of what is available"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class Meter:
 
 @dataclass(frozen=True, slots=True)
 class HoldRow:
-    """`spent` was used as the back end says, or charged when the hold is over; `meter` is None when it is.
+    """`spent` was used as the back end says, or charged when the hold is over, parts included; `meter` is then None.
 
     `part`: the job is a part of another one, whose row stands before it. `ends` says when the hold expires or ended.
     """
@@ -76,12 +76,21 @@ def rows_of(holds: Sequence[HoldView], viewer: User, now: datetime, *, family: b
     """:param family: parts stand behind the job that they are parts of, and are shown as such."""
     known, names = verdicts(holds), people.names({hold.person for hold in holds}, viewer)
     parents = {hold.pk for hold in holds} if family else set()
+    of_parts = hold_queries.charged_for_parts([hold.pk for hold in holds if hold.pk not in known and not hold.parent])
     return tuple(
-        _row(hold, known.get(hold.pk), names[hold.person], now, part=hold.parent_pk in parents) for hold in holds
+        _row(
+            hold,
+            known.get(hold.pk),
+            names[hold.person],
+            now,
+            part=hold.parent_pk in parents,
+            of_parts=of_parts.get(hold.pk, 0),
+        )
+        for hold in holds
     )
 
 
-def _row(hold: HoldView, running: Running | None, who: str, now: datetime, *, part: bool) -> HoldRow:
+def _row(hold: HoldView, running: Running | None, who: str, now: datetime, *, part: bool, of_parts: int) -> HoldRow:
     at = hold.ended_at or hold.expires_at
     return HoldRow(
         href=hold_path(hold.id),
@@ -91,7 +100,7 @@ def _row(hold: HoldView, running: Running | None, who: str, now: datetime, *, pa
         backend=hold.backend,
         badge=badge_of(hold, running),
         kept=hold.kept,
-        spent=running.used if running else hold.used,
+        spent=running.used if running else hold.used + of_parts,
         meter=nearest(running) if running else None,
         at=at,
         ends=f"expires {spans.ahead(at, now)}" if hold.state == "open" else f"ended {spans.ago(at, now)}",

@@ -102,8 +102,13 @@ def _refused_by(facts: Sequence[Facts]) -> Notice:
 
 
 def _stopped(facts: Sequence[Facts]) -> Iterable[Notice]:
-    latest, more = facts[0], len({one["hold"] for one in facts}) > 1
-    count = len({one["hold"] for one in facts})
+    """Not of jobs that may go on since: the limit was raised, or the suspension taken back."""
+    on = hold_queries.not_stopped([one["hold"] for one in facts])
+    facts = [one for one in facts if one["hold"] not in on]
+    if not facts:
+        return []
+    latest, count = facts[0], len({one["hold"] for one in facts})
+    more = count > 1
     return [
         Notice(
             tone="bad",

@@ -133,9 +133,20 @@ def test_an_organisation_is_suspended_and_resumed(federation: Federation) -> Non
     assert Organisation.objects.get(pk=federation.lab).suspended_at is None
 
 
+def test_rules_that_are_not_named_stay_as_they_are(federation: Federation) -> None:
+    lab = str(federation.lab)
+    run(shown("govern_organisation")[:1] + [lab, *shown("govern_organisation")[2:]])
+    assert "suspended" in run(["govern_organisation", lab, "--suspend", ""])
+    assert Organisation.objects.get(pk=federation.lab).suspended_at is not None
+    run(["govern_organisation", lab, "--resume", "--most-holds", "default", "--fail-open", "3"])
+    assert limits.rules(federation.lab) == limits.Rules(micros(100), micros(3), micros(20000), None)
+
+
 @pytest.mark.parametrize(
     "words",
     [
+        ["govern_organisation", "1"],
+        ["govern_organisation", "1", "--most-holds", "many"],
         ["limit_spending", "999999", "--amount", "5", "--period", "month"],
         ["limit_spending", "1", "--amount", "x", "--period", "month"],
         ["limit_spending", "1", "--amount", "5", "--period", "month", "--member", "https://x.example.org", "nobody"],

@@ -66,6 +66,9 @@ def test_children_cannot_have_more_than_the_parent_has(federation: Federation, h
         child(federation, parent, "c-2", 20.000001)
     assert caught.value.extra["reason"] == "over_budget"
     assert caught.value.extra["may_spend"] == "20"
+    assert (caught.value.field, "The parent hold has 20 credits left" in caught.value.detail) == ("amount", True)
+    with pytest.raises(PaymentRequired, match="budget does not allow it"):
+        child(federation, parent, "c-2", 15, budget=micros(10))
     child(federation, parent, "c-2", 20)
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
+from datetime import UTC, timedelta
 from typing import Any
 
 import pytest
 
-from accounting import captures, limits, outbox, queries, tasks
-from accounting.models import OpenHold, OutboxEvent
+from accounting import callbacks, captures, limits, outbox, queries, tasks
+from accounting.models import CallbackDelivery, OpenHold, OutboxEvent
 from tests.accounting.books import book, micros
 from tests.accounting.hold_books import reserve
 from tests.accounting.test_captures import cpu
@@ -79,6 +81,40 @@ def test_jobs_hear_of_a_suspension(federation: Federation, home: int) -> None:
     outbox.deliver()
     (notice,) = queries.notices(federation.alice.pk)
     assert (notice.kind, notice.facts["reason"]) == ("job_stop", "organisation_suspended")
+
+
+def test_a_second_suspension_is_told_as_well(federation: Federation, home: int) -> None:
+    reserve(federation, amount=10)
+    for _ in range(2):
+        limits.suspend(home, "unpaid")
+        outbox.deliver()
+        limits.resume(home)
+        outbox.deliver()
+        assert OpenHold.objects.get().verdict == "continue"
+    assert told(federation.alice.pk) == ["job_stop", "job_stop"]
+
+
+def test_what_back_ends_are_told_has_the_names_and_times_of_the_api(
+    federation: Federation, home: int, database_clock: Any
+) -> None:
+    callbacks.register(federation.client.client, "https://93.184.215.14/credits")
+    made = reserve(federation, amount=10)
+    captures.heartbeat(federation.client, made.id, cpu(5))
+    beat_at = OpenHold.objects.get().beat_at
+    limits.suspend(home, "unpaid")
+    outbox.deliver()
+    database_clock(made.expires_at + timedelta(days=1))
+    tasks.expire_holds()
+    outbox.deliver()
+    stop, expired = [json.loads(one.body)["data"] for one in CallbackDelivery.objects.order_by("pk")]
+    assert set(stop) == {"hold", "source", "job_id", "organisation", "decision", "reason", "detail"}
+    assert (stop["job_id"], expired["job_id"], expired["kept"]) == ("j-1", "j-1", "10")
+    assert set(expired) == {
+        *("hold", "source", "job_id", "organisation", "kept", "captured", "heartbeat_at", "expired_at"),
+    }
+    assert beat_at is not None
+    assert expired["heartbeat_at"] == beat_at.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    assert expired["expired_at"].endswith("Z")
 
 
 def test_a_limit_that_only_notifies_refuses_nothing(federation: Federation, home: int) -> None:

@@ -50,7 +50,7 @@ class TestDashboard:
         assert "Held for running jobs 30.00 €0.30" in page
         assert "100.00 left in grants = 70.00 spendable + 30.00 held" in page
         assert "NDVI of Flanders j-1 You · expires in 59 minutes" in page
-        assert "25 % of what can be had" in page
+        assert "25 % of what is available" in page
         assert "30.00 held" in page
         assert f'href="{path(made)}"' in html.content.decode()
         assert 'aria-label="100 % of Monthly free credits left, 30 % kept for running jobs"' in html.content.decode()
@@ -63,6 +63,13 @@ class TestDashboard:
         page = text_of(alice.get("/dashboard/"))
         assert "Spendable now 0.00" in page
         assert "105.00 left in grants = −15.00 spendable + 120.00 held, more than there is" in page
+
+    def test_a_debt_beside_what_is_held_is_no_overdraft(self, federation: Federation, home: int, alice: Client) -> None:
+        reserve(federation, amount=30)
+        book(federation, lines=cpu(250), job_id="j-2", execution_id="e-2")
+        page = text_of(alice.get("/dashboard/"))
+        assert "30.00 left in grants, 30.00 held for running jobs, 180.00 owed" in page
+        assert "an overdraft was agreed" not in page
 
     def test_a_grant_that_expired_meanwhile_says_so(
         self, federation: Federation, home: int, alice: Client, database_clock: MoveClock
@@ -135,6 +142,17 @@ class TestNotices:
         assert "2 running jobs must stop The organisation is suspended." in text_of(html)
         assert f'href="{path(made[1])}"' in html.content.decode()
         assert "must stop" not in self.closed(alice, "job_stop").split("Running jobs")[0]
+
+    def test_of_jobs_that_may_go_on_since_nothing_is_said(
+        self, federation: Federation, home: int, alice: Client
+    ) -> None:
+        reserve(federation, amount=10)
+        limits.suspend(home, "unpaid")
+        outbox.deliver()
+        assert "Job j-1 must stop" in text_of(alice.get("/dashboard/"))
+        limits.resume(home)
+        outbox.deliver()
+        assert "must stop" not in text_of(alice.get("/dashboard/")).lower()
 
     def test_a_limit_is_told_once_with_the_highest_share(
         self, federation: Federation, home: int, alice: Client

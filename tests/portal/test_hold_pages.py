@@ -146,7 +146,7 @@ class TestHold:
             "Opened",
         ):
             assert words in page
-        assert re.search(r"Card Paid Paid Never 20\.000000 Monthly free credits Free Free Never 10\.000000", page)
+        assert re.search(r"Card Paid Paid Never 20\.00 Monthly free credits Free Free Never 10\.00", page)
 
     def test_what_the_guard_says(self, federation: Federation, alice: Client) -> None:
         made = reserve(federation, amount=10, budget=micros(10))
@@ -222,7 +222,7 @@ class TestHold:
     ) -> None:
         limits.set_rules(home, overdraft=micros(20), fail_open=micros(10))
         page = text_of(alice.get(path(reserve(federation, amount=125, failed_open=True))))
-        assert "Overdraft Covered by no grant yet 25.000000 Together 125.000000" in page
+        assert "Overdraft Covered by no grant yet 25.00 Together 125.00" in page
         assert "The job had started before these credits were asked for" in page
 
     def test_titles_of_back_ends_are_text(self, federation: Federation, alice: Client) -> None:
@@ -248,9 +248,13 @@ class TestFamily:
         assert "Parts of this job One receipt that sums them" in page
         assert f"Together 9.76 {60 - 9.76:.2f} 9.76" in page
         assert all(f'href="{path(child)}"' in html.content.decode() for child in (one, two))
+        assert "Budget of the whole job Of all its parts together" in text_of(alice.get(path(two)))
+        captures.capture(federation.client, two.id, cpu(4), key="d", raw="{}", final=True)
+        holds.release(federation.client, parent.id)
+        assert "Charged 9.76 €0.10 · 60.00 held at first With all parts of the job" in text_of(alice.get(path(parent)))
+        assert "Given back 9.76" in text_of(alice.get("/holds/"))
         child = alice.get(path(two))
         assert f'href="{path(parent)}"' in child.content.decode()
-        assert "Budget of the whole job Of all its parts together" in text_of(child)
 
     def test_parts_beyond_those_that_are_shown_are_in_the_sum(
         self, federation: Federation, alice: Client, parent: Reserved, monkeypatch: pytest.MonkeyPatch

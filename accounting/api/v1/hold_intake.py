@@ -36,8 +36,12 @@ def amount(text: str, field: str) -> int:
     return parse(text)
 
 
-def payer(sent: hold_shapes.Check | hold_shapes.HoldRequest, at: str = "") -> Payer:
-    """:raises InvalidInput, BillingPlanInvalid: naming the field, `at` in front of its name."""
+def payer(
+    sent: hold_shapes.Check | hold_shapes.HoldRequest, at: str = "", plans: tuple[str, ...] | None = None
+) -> Payer:
+    """:param plans: what is sent, if it was read already.
+    :raises InvalidInput, BillingPlanInvalid: naming the field, `at` in front of its name.
+    """
     for name in ("source", "user", "user_issuer"):
         value = getattr(sent, name)
         if value is not None and not intake.is_identifier(value):
@@ -50,7 +54,7 @@ def payer(sent: hold_shapes.Check | hold_shapes.HoldRequest, at: str = "") -> Pa
         issuer=sent.user_issuer,
         organisation=None if sent.organisation is None else user_input.organisation(sent.organisation),
         project=sent.project,
-        plans=_plans(sent.plans, f"{at}plans"),
+        plans=_plans(sent.plans, f"{at}plans") if plans is None else plans,
     )
 
 
@@ -69,7 +73,7 @@ def _plans(value: Any, field: str) -> tuple[str, ...]:
 
 
 def questions(checks: Sequence[hold_shapes.Check], foreseen: Sequence[Estimate | None]) -> list[Question]:
-    """:raises InvalidInput, BillingPlanInvalid: naming the check and its field."""
+    """:raises InvalidInput: naming the check and its field."""
     both = zip(checks, foreseen, strict=True)
     return [_question(check, estimate, f"checks.{index}.") for index, (check, estimate) in enumerate(both)]
 
@@ -80,7 +84,12 @@ def _question(check: hold_shapes.Check, estimate: Estimate | None, at: str) -> Q
         need = Need(*[amount(check.amount, f"{at}amount")] * 2)
     elif estimate is not None:
         need = Need(estimate.median, estimate.p90)
-    return Question(payer(check, at), need, None if check.budget is None else amount(check.budget, f"{at}budget"))
+    budget = None if check.budget is None else amount(check.budget, f"{at}budget")
+    try:
+        plans, malformed = _plans(check.plans, f"{at}plans"), ""
+    except BillingPlanInvalid as error:  # the user's, and others in the same request have nothing to do with it
+        plans, malformed = (), error.detail
+    return Question(payer(check, at, plans), need, budget, malformed)
 
 
 def workload(sent: Any) -> Workload | None:

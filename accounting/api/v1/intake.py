@@ -57,6 +57,7 @@ _CHOICES = {
     for shape, names in ((UsageReport, ("state", "kind")), (UsageEvent, ("specversion", "type")))
     for name in names
 }
+_AMOUNTS = frozenset({"amount", "budget"})
 KEPT = "The report is kept and can still be booked once the cause is mended; there is no need to send it again."
 
 
@@ -64,7 +65,7 @@ def read_key(key: str | None, field: str) -> str:
     """:raises IdempotencyKeyInvalid: it is missing, too long, or holds anything but visible ASCII characters."""
     if key is None:
         raise IdempotencyKeyInvalid(
-            f"send {field}: 1 to {MAX_KEY} visible characters, the same again when you repeat the report", field=field
+            f"send {field}: 1 to {MAX_KEY} visible characters, the same again when you repeat the request", field=field
         )
     if not _VISIBLE.fullmatch(key):
         raise IdempotencyKeyInvalid(f"{field} must be 1 to {MAX_KEY} visible ASCII characters", field=field)
@@ -100,6 +101,8 @@ def _explain(message: str) -> InvalidInput:
         if unknown:
             return UnknownField("there is no such field here; is it misspelt?", field=field[:200])
         return InvalidInput("this field is required", field=field)
+    if text.startswith("Expected `str") and path.rpartition(".")[2] in _AMOUNTS:
+        return InvalidInput('write credits as a text, such as "25", so that they stay exact', field=path)
     if choices := _CHOICES.get(path.rpartition(".")[2]):
         return InvalidInput(f"must be one of: {', '.join(choices)}", field=path)
     return InvalidInput(text[:1].lower() + text[1:].replace("`", ""), field=path or None)

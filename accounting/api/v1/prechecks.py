@@ -45,7 +45,7 @@ class PrecheckView(APIView):
 
 def _answer(index: int, question: Question, advice: Advice, estimate: Estimate | None) -> hold_documents.CheckAnswer:
     denied = advice.decision == "deny"
-    text = _text(question, advice) if denied else RESTRICTED.get(advice.reason, "")
+    text = (question.malformed or _text(question, advice)) if denied else RESTRICTED.get(advice.reason, "")
     return hold_documents.CheckAnswer(
         index=index,
         decision=advice.decision,

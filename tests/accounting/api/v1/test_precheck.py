@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from django.urls import reverse
 
 from accounting import estimates, holds, limits, organisations, workloads
 from accounting.models import JobWorkload, Source, StoredEstimate
@@ -92,6 +93,30 @@ def test_each_no_has_its_reason_and_openeos_error(callers: Callers, federation: 
     assert "100 can be spent, 100.5 are needed" in answers[0]["text"]
     assert answers[0]["openeo_error"]["message"] == answers[0]["text"]
     assert all(one["text"] for one in answers)
+    assert [one["plan"] for one in answers[2:5]] == [None, "free", None]
+
+
+@pytest.mark.parametrize("plans", [[7], [""], "free", ["free"] * 21, [None], {"free": 1}])
+def test_a_list_of_plans_that_is_none_is_that_users_no_and_nobody_elses(
+    callers: Callers, home: int, plans: Any
+) -> None:
+    first, second = asked(callers, check(plans=plans, amount="1"), check(amount="1"))
+    assert (first["decision"], first["reason"], first["may_spend"], first["plan"]) == (
+        "deny",
+        "plan_unknown",
+        "0",
+        None,
+    )
+    assert first["openeo_error"]["code"] == "BillingPlanInvalid"
+    assert "send a list of at most 20" in first["text"] == first["openeo_error"]["message"]
+    assert (first["organisation"], second["decision"]) == (home, "allow")
+
+
+def test_whoever_may_start_nothing_is_promised_nothing(callers: Callers, home: int) -> None:
+    limits.set_rules(home, fail_open=micros(7))
+    limits.suspend(home, "unpaid")
+    (one,) = asked(callers, check(amount="1"))
+    assert (one["reason"], one["may_spend"], one["fail_open"]) == ("organisation_suspended", "0", "0")
 
 
 def test_without_an_amount_anything_will_do(callers: Callers, federation: Federation, home: int) -> None:
@@ -118,7 +143,8 @@ def test_suspended_and_terms(callers: Callers, home: int, settings: Any) -> None
     settings.TERMS_VERSION = "1"
     settings.TERMS_URL = "https://example.org/terms"
     (one,) = asked(callers, check())
-    assert (one["reason"], "https://example.org/terms" in one["text"]) == ("terms_not_accepted", True)
+    page = f"{settings.PUBLIC_URL}{reverse('terms')}"
+    assert (one["reason"], f"Accept them at {page} " in one["text"]) == ("terms_not_accepted", True)
     limits.suspend(home, "x")
     assert asked(callers, check())[0]["reason"] == "organisation_suspended"
 
@@ -145,7 +171,7 @@ def test_a_hundred_at_once_in_one_look(callers: Callers, django_assert_max_num_q
         ({"checks": [check(), check(amount="x")]}, "checks.1.amount"),
         ({"checks": [check(budget="0")]}, "checks.0.budget"),
         ({"checks": [check(user="")]}, "checks.0.user"),
-        ({"checks": [check(plans=[7])]}, "checks.0.plans"),
+        ({"checks": [check(amount=25)]}, "checks.0.amount"),
         ({"checks": [check(source="nowhere")]}, "checks.0.source"),
         ({"checks": [check(user_issuer="https://elsewhere.example.org")]}, "checks.0.user_issuer"),
         ({"checks": [check(amout="1")]}, "checks.0.amout"),

@@ -1,0 +1,30 @@
+"""`make manage ARGS="limit_spending 42 --amount 5000"`: a command of manage.py, with the settings of `make run` on PORT.
+
+It connects as the application does, so that what works here works where the settings come from elsewhere.
+"""
+
+import os
+import sys
+from collections.abc import Sequence
+
+from devtools.paths import PYTHON, ROOT, state_folder
+from devtools.portal import Portal
+from devtools.processes import is_port_open
+from devtools.state import State
+
+
+def main(arguments: Sequence[str]) -> int:
+    port = int(os.environ.get("PORT") or 8600)
+    folder = state_folder(port)
+    portal = Portal(port, State(folder))
+    if not folder.exists() or not is_port_open(portal.cluster.port):
+        print(
+            f"Nothing runs on port {port}: start it with PORT={port} make run, and the same STATE_DIR.", file=sys.stderr
+        )
+        return 1
+    env = {**os.environ, **portal.environment(portal.provider().issuer)}
+    os.execve(PYTHON, [str(PYTHON), str(ROOT / "manage.py"), *arguments], env)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
