@@ -25,6 +25,8 @@ from accounting.principals import ServicePrincipal, normalise_issuer
 SHORTEST, LONGEST = timedelta(minutes=1), timedelta(days=60)
 """How long a hold may live without a heartbeat."""
 USUAL = timedelta(hours=24)
+_ENCODER = msgspec.json.Encoder(decimal_format="number")
+"""Numbers in a hold's metadata stay numbers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,7 +215,7 @@ def _call(function: str, client: ServicePrincipal, document: Mapping[str, Any]) 
     with connection.cursor() as cursor:  # a statement of its own, so the wallet's lock ends with it
         cursor.execute(
             f"SELECT {function}(%s, %s::jsonb)::text",
-            [client.client, msgspec.json.encode(document).decode()],
+            [client.client, _ENCODER.encode(document).decode()],
         )
         answer: dict[str, Any] = msgspec.json.decode(cursor.fetchone()[0])
     return answer

@@ -169,6 +169,16 @@ INVARIANTS = (
             WHERE g.held <> coalesce(s.amount, 0) OR b.remaining <> b.bound + b.unbacked ORDER BY 1 LIMIT 1""",
     ),
     Invariant(
+        "H2",
+        "an open hold binds grants of its own wallet",
+        """SELECT coalesce(g.transaction_id, 0), 'hold ' || o.hold_id,
+                  'binds ' || coalesce(u.amount::text, 'nothing') || ' of grant ' || coalesce(u.id::text, 'nowhere')
+                  || CASE WHEN g.id IS NULL THEN ', which its wallet has not' ELSE '' END
+             FROM accounting_openhold o CROSS JOIN LATERAL unnest(o.grants, o.amounts) AS u(id, amount)
+             LEFT JOIN accounting_grant g ON g.id = u.id AND g.wallet_id = o.wallet_id
+            WHERE g.id IS NULL OR u.amount IS NULL OR u.amount < 0 ORDER BY 1, o.hold_id LIMIT 1""",
+    ),
+    Invariant(
         "H3",
         "a hold keeps what it was opened with and what happened to it since",
         """SELECT coalesce((SELECT max(transaction_id) FROM accounting_usagereport r WHERE r.hold_id = h.id), 0),
@@ -189,6 +199,51 @@ INVARIANTS = (
              LEFT JOIN accounting_openhold o ON o.hold_id = h.id
              LEFT JOIN accounting_holdevent e ON e.hold_id = h.id AND e.ends
             WHERE (o.hold_id IS NULL) = (e.id IS NULL) ORDER BY h.id LIMIT 1""",
+    ),
+    Invariant(
+        "H8",
+        "one capture of a hold stands at the most, and none that a report of its job came after",
+        """SELECT max(r.transaction_id), 'hold ' || r.hold_id,
+                  'is charged by ' || count(*) || ' reports at once, of which '
+                  || count(*) FILTER (WHERE r.endpoint = 'captures') || ' are captures'
+             FROM accounting_usagereport r
+             LEFT JOIN accounting_transaction z ON z.reverses_id = r.transaction_id
+            WHERE r.hold_id IS NOT NULL AND r.endpoint <> 'addedvalue' AND z.id IS NULL
+            GROUP BY r.hold_id
+           HAVING count(*) FILTER (WHERE r.endpoint = 'captures') > 1
+               OR max(r.transaction_id) FILTER (WHERE r.endpoint = 'captures')
+                  < max(r.transaction_id) FILTER (WHERE r.endpoint <> 'captures')
+            ORDER BY 1 LIMIT 1""",
+    ),
+    Invariant(
+        "H8",
+        "an open hold has charged what its reports say",
+        """SELECT coalesce(s.newest, 0), 'hold ' || o.hold_id,
+                  'has charged ' || o.captured || ', its reports say ' || coalesce(s.total, 0)
+             FROM accounting_openhold o
+             LEFT JOIN LATERAL (
+                  SELECT sum(r.amount) FILTER (WHERE z.id IS NULL) AS total, max(r.transaction_id) AS newest
+                    FROM accounting_usagereport r
+                    LEFT JOIN accounting_transaction z ON z.reverses_id = r.transaction_id
+                   WHERE r.hold_id = o.hold_id) s ON true
+            WHERE o.captured <> coalesce(s.total, 0) ORDER BY 1, o.hold_id LIMIT 1""",
+    ),
+    Invariant(
+        "H10",
+        "an open hold is that of its wallet and its parent",
+        """SELECT 0, 'hold ' || h.id, 'is of wallet ' || h.wallet_id || ' and parent '
+                  || coalesce(h.parent_id::text, 'none')
+                  || ', its open part of ' || o.wallet_id || ' and ' || coalesce(o.parent::text, 'none')
+             FROM accounting_openhold o JOIN accounting_hold h ON h.id = o.hold_id
+            WHERE (o.wallet_id, o.parent) IS DISTINCT FROM (h.wallet_id, h.parent_id) ORDER BY h.id LIMIT 1""",
+    ),
+    Invariant(
+        "H12",
+        "a wallet knows whether it has limits",
+        """SELECT 0, 'account ' || a.id, CASE WHEN a.limited THEN 'has no limit' ELSE 'does not look at its limits' END
+             FROM accounting_account a
+             LEFT JOIN (SELECT DISTINCT wallet_id FROM accounting_limit) l ON l.wallet_id = a.id
+            WHERE a.limited <> (l.wallet_id IS NOT NULL) ORDER BY a.id LIMIT 1""",
     ),
     Invariant(
         "H12",

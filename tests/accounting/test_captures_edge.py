@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
-from accounting import captures, holds, ledger, queries, usage
+from accounting import captures, holds, ledger, limits, queries, usage
 from accounting.holds import Reserved
-from accounting.models import BackEnd, Grant, UsageReport
+from accounting.models import BackEnd, Grant, QuarantinedReport, UsageReport
 from accounting.usage import Outcome, UsageLine
 from tests.accounting.books import GOLDEN, book, booked, micros, paid_by, prove
 from tests.accounting.hold_books import check_held, held, reserve, state, story
@@ -186,3 +186,79 @@ def test_a_parent_that_hears_of_its_parts_does_not_count_them_twice(federation: 
     assert {(bound.amount, bound.used) for bound in found.bounds if bound.reason == "over_limit"} == {
         (micros(40), micros(12))
     }
+
+
+class TestLateAndKeptReports:
+    def test_of_a_child_whose_parent_has_ended_are_charged_in_full(
+        self, federation: Federation, home: int, database_clock: MoveClock
+    ) -> None:
+        parent = reserve(federation, "p", amount=20, job_id="whole")
+        child = reserve(federation, "c", amount=5, job_id="part", parent=parent.id)
+        capture(federation, child, 3, "c-1")
+        holds.release(federation.client, parent.id)
+        database_clock(child.expires_at)
+        holds.expire_due()
+        book(federation, job_id="part", execution_id=None, lines=cpu(8))
+        assert (state(child), held(home), queries.balance(home).posted) == ("expired", (0, 0), micros(92))
+
+    @pytest.mark.parametrize("over", [False, True])
+    def test_from_quarantine_are_paid_like_any(
+        self, federation: Federation, home: int, database_clock: MoveClock, over: bool
+    ) -> None:
+        made = reserve(federation, amount=20)
+        capture(federation, made, 3, "c-1")
+        line = UsageLine("cpu", Decimal(4800), "bananas", "4800")
+        usage.ingest(federation.client, [federation.report(lines=(line,))], on_reuse="replay")
+        kept = QuarantinedReport.objects.get()
+        kept.body["lines"][0]["unit"] = "cpu-seconds"
+        kept.save()
+        if over:
+            database_clock(made.expires_at)
+        assert usage.replay(kept.pk).status == "booked"
+        assert (queries.balance(home).posted, held(home)) == (micros(98), (0, 0))
+        assert state(made) == ("expired" if over else "captured")
+
+
+class TestPeriods:
+    def test_a_capture_of_last_month_changes_no_limit_of_this_one(
+        self, federation: Federation, home: int, database_clock: MoveClock
+    ) -> None:
+        """H12: the whole charge counts when it is booked; what comes back of a period that is over changes nothing."""
+        database_clock(datetime(2090, 1, 31, 23, 59, tzinfo=UTC))
+        limits.set_limit(home, micros(50), period="month")
+        made = reserve(federation, amount=20, lifetime=timedelta(days=2))
+        capture(federation, made, 10, "c-1")
+        prove()
+        database_clock(datetime(2090, 2, 1, 0, 0, tzinfo=UTC))
+        capture(federation, made, 12, "c-2")
+        assert limits.limits(home)[0].spent == micros(12)
+        prove()
+        book(federation, lines=cpu(13), started_at=None, finished_at=None)
+        assert limits.limits(home)[0].spent == micros(13)
+
+
+class TestDebts:
+    def test_of_a_capture_that_were_repaid_are_bound_again(self, federation: Federation) -> None:
+        """An overdraft that was captured, repaid by new credits and taken back: the new credits pay the report."""
+        home = federation.alice.personal_organisation
+        limits.set_rules(home, overdraft=micros(10))
+        made = reserve(federation, amount=10)
+        capture(federation, made, 8, "c-1")
+        federation.grant(home, micros(5), "some")
+        assert queries.balance(home).debt == micros(3)
+        capture(federation, made, 9, "c-2")
+        assert (queries.balance(home).debt, held(home)) == (micros(4), (micros(1), 1))
+        book(federation, lines=cpu(1))
+        assert (queries.balance(home).debt, queries.balance(home).posted) == (0, micros(4))
+
+
+class TestWaiving:
+    def test_bounds_captures_and_the_report_by_what_was_kept(self, federation: Federation, home: int) -> None:
+        waive(federation)
+        made = reserve(federation, amount=10)
+        capture(federation, made, 8, "c-1")
+        capture(federation, made, 12, "c-2")
+        assert (queries.balance(home).posted, held(home)) == (micros(90), (0, 1))
+        holds.extend(federation.client, made.id, micros(2), "e-1")
+        book(federation, lines=cpu(15))
+        assert queries.balance(home).posted == micros(88)

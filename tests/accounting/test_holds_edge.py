@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
+from decimal import Decimal
 
 import pytest
 
@@ -192,3 +193,10 @@ def test_many_large_extensions_stay_exact(federation: Federation) -> None:
         holds.extend(federation.client, made.id, micros(999_999_999), f"e-{n}")
     assert held(home) == (3 * micros(999_999_999), 1)
     assert queries.balance(home).spendable == 0
+
+
+def test_numbers_in_metadata_stay_numbers(federation: Federation, home: int) -> None:
+    metadata = {"cloud": Decimal("7.0"), "share": Decimal("0.25"), "many": 12345678901234567890}
+    first, again = [reserve(federation, metadata=metadata) for _ in range(2)]
+    assert first.metadata == {"cloud": 7, "share": 0.25, "many": 12345678901234567890}
+    assert again.metadata == first.metadata

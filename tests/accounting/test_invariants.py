@@ -13,7 +13,7 @@ from django.core.management import CommandError, call_command
 from django.db import connection, transaction
 from structlog.testing import capture_logs
 
-from accounting import grants, holds, invariants, ledger, limits, queries
+from accounting import captures, grants, holds, invariants, ledger, limits, queries
 from accounting.models import Account, Debt, Entry, Grant, Hold, Job, Posting
 from accounting.models import UsageReport as Row
 from accounting.usage import UsageLine
@@ -42,7 +42,10 @@ def books(federation: Federation) -> Federation:
     federation.grant(home, micros(2), "repays some")
     booked(federation, "k-5", endpoint="addedvalue", service="ndvi", job_id="j-5")
     payer = {"organisation": federation.lab}
-    reserve(federation, amount=30, job_id="j-6", payer=dict(payer))
+    running = reserve(federation, amount=30, job_id="j-6", payer=dict(payer))
+    line = UsageLine("processing", Decimal(2), "credits", "2")
+    for key in ("c-1", "c-2"):
+        captures.capture(federation.client, running.id, [line], key=key, raw="{}", final=False)
     holds.release(federation.client, reserve(federation, "h-2", amount=2, job_id="j-7", payer=dict(payer)).id)
     limits.set_limit(federation.bob.personal_organisation, micros(90), period="month")
     return federation
@@ -172,13 +175,13 @@ def grant_remaining(books: Federation) -> tuple[set[str], str]:
 
 def spend_of_another_grant(books: Federation) -> tuple[set[str], str]:
     grant = Grant.objects.get(label="lab")
-    spent = grant.spends.get()
+    spent = grant.spends.earliest("pk")
     damage("UPDATE accounting_spend SET grant_id = NULL WHERE id = %s", spent.pk)
     return {"G2"}, f"grant {grant.pk}"
 
 
 def spend_deleted(books: Federation) -> tuple[set[str], str]:
-    spent = Grant.objects.get(label="lab").spends.get()
+    spent = Grant.objects.get(label="lab").spends.earliest("pk")
     damage("DELETE FROM accounting_spend WHERE id = %s", spent.pk)
     return {"G2", "G3"}, f"posting {spent.transaction_id}/1"
 
@@ -236,7 +239,38 @@ def limit_spent(books: Federation) -> tuple[set[str], str]:
     return {"H12"}, "limit "
 
 
+def wallet_not_limited(books: Federation) -> tuple[set[str], str]:
+    pk = ledger.wallet(books.bob.personal_organisation)
+    damage("UPDATE accounting_account SET limited = false WHERE id = %s", pk)
+    return {"H12"}, f"account {pk}"
+
+
+def grant_of_another_wallet(books: Federation) -> tuple[set[str], str]:
+    hold = Hold.objects.get(job_id="j-6")
+    damage("UPDATE accounting_openhold SET grants = %s WHERE hold_id = %s", [10**9], hold.pk)
+    return {"H2"}, f"hold {hold.pk}"
+
+
+def capture_not_replaced(books: Federation) -> tuple[set[str], str]:
+    hold = Hold.objects.get(job_id="j-6")
+    damage("DELETE FROM accounting_transaction WHERE reason = 'superseded'")
+    return {"H8", "G3", "U4"}, f"hold {hold.pk}"
+
+
+def hold_charged(books: Federation) -> tuple[set[str], str]:
+    hold = Hold.objects.get(job_id="j-6")
+    damage("UPDATE accounting_openhold SET captured = captured + 1 WHERE hold_id = %s", hold.pk)
+    return {"H8"}, f"hold {hold.pk}"
+
+
+def hold_of_another_parent(books: Federation) -> tuple[set[str], str]:
+    hold = Hold.objects.get(job_id="j-6")
+    damage("UPDATE accounting_openhold SET parent = 7 WHERE hold_id = %s", hold.pk)
+    return {"H10"}, f"hold {hold.pk}"
+
+
 DAMAGES = [
+    *(wallet_not_limited, grant_of_another_wallet, capture_not_replaced, hold_charged, hold_of_another_parent),
     *(wallet_held, grant_held, hold_keeps_too_much, hold_lost, limit_spent),
     *(entry_amount, entry_deleted, entry_deleted_in_the_middle, entries_swapped, entry_inserted),
     *(entry_on_another_account, transaction_deleted, posting_amount, posting_deleted, balance_after),

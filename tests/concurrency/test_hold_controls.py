@@ -18,12 +18,7 @@ pytestmark = pytest.mark.slow
 
 READ_THEN_WRITE = Fault("hold_open", "PERFORM 1 FROM accounting_account WHERE id = w.wallet FOR NO KEY UPDATE;", "")
 CHILDREN_UNLOCKED = Fault(
-    "hold_open_child",
-    """PERFORM 1 FROM accounting_account WHERE id = p.wallet_id FOR NO KEY UPDATE;
-    instant := accounting_now();
-    SELECT * INTO o FROM accounting_openhold WHERE hold_id = p.id FOR UPDATE;""",
-    """instant := accounting_now();
-    SELECT * INTO o FROM accounting_openhold WHERE hold_id = p.id;""",
+    "hold_open_child", "PERFORM 1 FROM accounting_account WHERE id = p.wallet_id FOR NO KEY UPDATE;", ""
 )
 ENDED_OR_NOT = Fault("usage_prepare_holds", "IF o.hold_id IS NULL AND e.endpoint = 'captures' THEN", "IF false THEN")
 NOTHING_REPLACED = Fault("usage_prepare_holds", "PERFORM hold_restore(a_hold, instant);", "")

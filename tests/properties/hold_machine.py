@@ -88,14 +88,23 @@ class HoldMachine(LedgerMachine):
         parent = self.pick(which)
         parent = parent.parent or parent
         terms = self.terms(wish | {"user": parent.terms.user}, parent.terms.organisation)
-        refusal = None if parent.lives(self.now) else "parent_not_open"
-        if not refusal and (terms.amount > parent.remaining or terms.amount > (terms.budget or terms.amount)):
-            refusal = "over_budget"
+        wallet = self.wallet(parent.terms.organisation)
+        refusal = self.part_refusal(parent, terms)
+        if refusal and any(hold.expires <= self.now for hold in wallet.open_ones):
+            wallet.sweep(self.now)
+            refusal = self.part_refusal(parent, terms)
         made = self.ask(wish | {"user": parent.terms.user, "payer": None}, terms, parent, refusal)
         if made:
             hold = self.keep(made, terms, parent)
             hold.add(*parent.lend(terms.amount))
             parent.expires = max(parent.expires, self.now + terms.lifetime)
+
+    def part_refusal(self, parent: Hold, terms: Terms) -> str | None:
+        if not parent.lives(self.now):
+            return "parent_not_open"
+        if terms.amount > parent.remaining or terms.amount > (terms.budget or terms.amount):
+            return "over_budget"
+        return None
 
     def terms(self, wish: dict[str, Any], organisation: int) -> Terms:
         backend, life = self.federation.backends[wish["source"]], timedelta(hours=wish["hours"])
