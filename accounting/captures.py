@@ -12,9 +12,9 @@ import msgspec
 from django.db import connection
 
 from accounting import holds, usage
-from accounting.errors import NotFound
+from accounting.errors import HoldNotOpen, NotFound
 from accounting.guard import Bound, Figures, Verdict, bounds, judge
-from accounting.models import Hold
+from accounting.models import Hold, HoldEvent
 from accounting.principals import ServicePrincipal
 from accounting.rating import UsageLine
 from accounting.reports import CAPTURES, UsageReport
@@ -137,8 +137,9 @@ def heartbeat(
     said = [{"metric": line.metric, "quantity": line.reported, "unit": line.unit} for line in lines] or None
     holds.beat(client, hold, used=used, usage=said, lifetime=lifetime)
     found = running(row.wallet_id, row.pk)
-    if not found:  # it expired between the two statements
-        raise NotFound("the hold has just expired", field="id")
+    if not found:  # it ended between the two statements
+        state = HoldEvent.objects.filter(hold=row, ends=True).values_list("kind", flat=True).first() or "expired"
+        raise HoldNotOpen(f"the hold is {state}; nothing was changed", state=state)
     return found[0]
 
 

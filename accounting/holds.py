@@ -7,7 +7,7 @@ database's clock. What a hold pays for is booked by `accounting.usage`, like any
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -18,6 +18,7 @@ from django.conf import settings
 from django.db import connection
 
 from accounting import organisations, refusals
+from accounting.credits import to_text
 from accounting.errors import HoldNotOpen, IdempotencyKeyReused, NotFound
 from accounting.principals import ServicePrincipal, normalise_issuer
 
@@ -156,7 +157,8 @@ def reserve(client: ServicePrincipal, request: Request) -> Reserved:
 def extend(client: ServicePrincipal, hold: UUID, amount: int, key: str) -> Reserved:
     """Keeps `amount` micro-credits more, from the parent if there is one. The same key again adds nothing.
 
-    :raises NotFound, HoldNotOpen, PaymentRequired: nothing was added.
+    :raises NotFound, HoldNotOpen, PaymentRequired, PermissionsInsufficient: nothing was added.
+    :raises IdempotencyKeyReused: the key added another amount.
     """
     document = {"uuid": hold, "amount": amount, "key": key, "most_holds": settings.HOLD_MAX_OPEN}
     return _reserved(_call("hold_extend", client, document), amount)
@@ -199,6 +201,14 @@ def expire_due(limit: int = 500) -> int:
     return int(row[0])
 
 
+def expire_of(organisations: Collection[int]) -> int:
+    """As `expire_due`, all that is due of these organisations, whose wallets it waits for."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT holds_expire_of(%s)", [sorted(organisations)])
+        row = cursor.fetchone()
+    return int(row[0])
+
+
 def _call(function: str, client: ServicePrincipal, document: Mapping[str, Any]) -> dict[str, Any]:
     with connection.cursor() as cursor:  # a statement of its own, so the wallet's lock ends with it
         cursor.execute(
@@ -214,6 +224,13 @@ def _reserved(answer: Mapping[str, Any], wanted: int) -> Reserved:
         reason = answer["reason"]
         if reason == "hold_unknown":
             raise NotFound("there is no such hold of your sources", field="id")
+        if reason == "key_reused":
+            added = to_text(answer["added"])
+            raise IdempotencyKeyReused(
+                f"the first request with this key added {added} credits; use a new key for more",
+                field="Idempotency-Key",
+                original={"amount": added},
+            )
         if reason == "hold_not_open":
             way_out = "nothing was changed; if the job still runs, stop it or open another hold for it"
             raise HoldNotOpen(f"the hold is {answer['state']}: {way_out}", state=answer["state"])

@@ -72,8 +72,8 @@ def check(client: ServicePrincipal, questions: Sequence[Question]) -> list[Advic
     }
     if newcomers:
         organisations.ensure_people(newcomers)
-    swept = any(row["overdue"] for row in rows) and holds.expire_due() > 0
-    if newcomers or swept:
+    overdue = {row["organisation"] for row in rows if row["overdue"]}
+    if newcomers or (overdue and holds.expire_of(overdue)):
         rows = _ask(client, documents)
     return [_advise(one, row) for one, row in zip(questions, rows, strict=True)]
 

@@ -46,7 +46,7 @@ class Refusal:
 REFUSALS = {
     "no_credit": Refusal(PaymentRequired, "There are not enough credits: {may_spend} can be spent{wanted}. {top_up}"),
     "over_budget": Refusal(
-        PaymentRequired, "The budget does not allow it: {may_spend} credits of it are left{wanted}.", "budget"
+        PaymentRequired, "The budget does not allow it: {may_spend} can be spent{wanted}.", "budget"
     ),
     "parent_short": Refusal(
         PaymentRequired,
@@ -56,7 +56,7 @@ REFUSALS = {
     ),
     "over_limit": Refusal(
         PaymentRequired,
-        "A limit of the organisation does not allow it: {may_spend} credits are left{wanted}. Ask its owner.",
+        "A limit of the organisation does not allow it: {may_spend} can be spent{wanted}. Ask its owner.",
     ),
     "too_many_holds": Refusal(
         TooManyHolds,

@@ -74,6 +74,8 @@ class UsageReport:
             for line in self.lines
         )
         parts = [self.issuer or "", self.user, str(self.organisation), self.job_id, self.execution_id or "", *lines]
+        if self.final:  # another request than an interim capture of the same usage
+            parts.append("final")
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 

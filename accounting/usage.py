@@ -122,6 +122,8 @@ class _Intake:
         self.ahead = ahead
         self.outcomes: dict[int, Outcome] = {}
         self.executions: dict[tuple[int | None, str | None, str, str, str], str | int] = {}
+        self.spent: dict[int, int | None] = {}
+        self.keys: set[tuple[str, int | None, str, str | None]] = set()
         self.ready: list[tuple[int, Booking, Resolved, str]] = []
         self.kept: list[tuple[UsageReport, Callable[[int], None]]] = []
 
@@ -130,14 +132,32 @@ class _Intake:
             self.outcomes[i] = self._repeat(report, row, row.done)
             return
         try:
-            booked = pricing.price(report, row, ahead=self.ahead)
+            booked = pricing.price(report, self._after_others(row), ahead=self.ahead)
             self._refuse_twin(i, report, row)
+            self._spend(booked, row)
             self.ready.append((i, booked, row, self.render(booked)))
         except Unbookable as error:
             self.outcomes[i] = Outcome("quarantined", error=error)
             self.kept.append((report, partial(quarantine.keep, report=report, error=error)))
         except DomainError as error:
             self.outcomes[i] = Outcome("refused", error=error)
+
+    def _after_others(self, row: Resolved) -> Resolved:
+        """With what its hold can still pay after the reports before it in this call (H9)."""
+        if row.hold_keeps is None or row.hold not in self.spent:
+            return row
+        spent = self.spent[row.hold]
+        return row._replace(hold_keeps=None if spent is None else max(row.hold_keeps - spent, 0))
+
+    def _spend(self, booked: Booking, row: Resolved) -> None:
+        """Remembers what the hold pays for this one; after the last report of its job it pays for nothing."""
+        scope = (booked.report.endpoint, row.source, booked.report.service, booked.report.key)
+        if row.hold is None or scope in self.keys:  # a repetition takes nothing
+            return
+        if booked.report.key is not None:
+            self.keys.add(scope)
+        before = self.spent.get(row.hold, 0)
+        self.spent[row.hold] = None if before is None or booked.report.ends_hold else before + booked.amount
 
     def _refuse_twin(self, i: int, report: UsageReport, row: Resolved) -> None:
         """:raises DuplicateExecution: this very call brings the execution under another key too."""
@@ -172,7 +192,7 @@ class _Intake:
             elif first[scope][0] == report.fingerprint:
                 self.outcomes[i] = Outcome("replayed", first[scope][1])
             else:
-                self.outcomes[i] = Outcome("refused", error=_reused(report, first[scope][1]))
+                self.outcomes[i] = Outcome("refused", error=_reused(report, first[scope][1], first[scope][0]))
         for i, outcome in self.outcomes.items():
             if outcome.status == "replayed":
                 self.outcomes[i] = replace(outcome, answer=answers.mark_dry_run(outcome.answer))
@@ -197,13 +217,14 @@ class _Intake:
         """The first answer again; what else was said under the same key is never lost silently (U6)."""
         if row.done_fingerprint != report.fingerprint:
             if self.on_reuse == "refuse":
-                return Outcome("refused", error=_reused(report, row.done_answer))
+                return Outcome("refused", error=_reused(report, row.done_answer, row.done_fingerprint))
             self.kept.append((report, partial(quarantine.keep_mismatch, report=report, first=first)))
         return Outcome("replayed", row.done_answer, transaction=first)
 
 
-def _reused(report: UsageReport, answer: str) -> IdempotencyKeyReused:
+def _reused(report: UsageReport, answer: str, fingerprint: str) -> IdempotencyKeyReused:
     first = msgspec.json.decode(answer)
+    flipped = report.final is not None and replace(report, final=not report.final).fingerprint == fingerprint
     field = next(
         (
             name
@@ -216,7 +237,7 @@ def _reused(report: UsageReport, answer: str) -> IdempotencyKeyReused:
             )
             if first.get("requested_organisation" if name == "organisation" else name) != value
         ),
-        "metrics",
+        "final" if flipped else "metrics",
     )
     return IdempotencyKeyReused(
         f"the first request with this key had another {field}; use a new key for another report",

@@ -143,6 +143,7 @@ def sweep(client: Any, count: int, measure: Callable[[], Load]) -> Sweep:
 
     alone = median([measure() for _ in range(3)])
     with connection.cursor() as cursor:
+        cursor.execute("SET statement_timeout = 0")
         cursor.execute(FILL, {"client": client.client, "count": count, "source": SOURCE})
         cursor.execute("VACUUM ANALYZE accounting_openhold, accounting_hold")
     took: list[float] = []

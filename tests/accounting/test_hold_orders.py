@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from accounting import holds, queries, usage
+from accounting.errors import HoldNotOpen
 from accounting.models import Job
 from tests.accounting.books import GOLDEN, book, booked, micros, paid_by, prove
 from tests.accounting.hold_books import check_held, held, reserve, state
@@ -96,3 +97,17 @@ def test_credits_for_a_process_pay_for_no_other_although_a_capture_took_them(fed
     pk = booked(federation, lines=cpu(35))
     assert ndvi not in dict(paid_by(pk))
     assert queries.balance(home).posted == micros(150 - 35)
+
+
+def test_a_heartbeat_of_an_ended_child_does_not_keep_its_parent(
+    federation: Federation, home: int, database_clock: MoveClock
+) -> None:
+    parent = reserve(federation, "p", amount=30, job_id="whole", lifetime=timedelta(hours=1))
+    child = reserve(federation, "c", amount=10, job_id="part", parent=parent.id)
+    holds.release(federation.client, child.id)
+    database_clock(parent.created_at + timedelta(minutes=50))
+    with pytest.raises(HoldNotOpen):
+        holds.beat(federation.client, child.id)
+    database_clock(child.expires_at)
+    assert holds.expire_due() == 1
+    assert held(home) == (0, 0)

@@ -26,7 +26,7 @@ CHILDREN_UNLOCKED = Fault(
     SELECT * INTO o FROM accounting_openhold WHERE hold_id = p.id;""",
 )
 ENDED_OR_NOT = Fault("usage_prepare_holds", "IF o.hold_id IS NULL AND e.endpoint = 'captures' THEN", "IF false THEN")
-NOTHING_REPLACED = Fault("usage_prepare_holds", "PERFORM hold_restore(e.hold, instant);", "")
+NOTHING_REPLACED = Fault("usage_prepare_holds", "PERFORM hold_restore(a_hold, instant);", "")
 CHILD_FIRST = Fault("hold_lock", "ORDER BY o.hold_id FOR UPDATE", "ORDER BY o.hold_id DESC FOR UPDATE")
 BEATS_IGNORED = Fault("hold_sweep", "hold_id = ANY (due) AND expires_at <= instant", "hold_id = ANY (due)")
 TWO_HOLDS = Fault(

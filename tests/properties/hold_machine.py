@@ -59,6 +59,12 @@ class HoldMachine(LedgerMachine):
     def wallet(self, organisation: int) -> HoldingWallet:
         return cast(HoldingWallet, self.wallets[organisation])
 
+    def pick(self, which: int) -> Hold:
+        """Mostly one that lives, for most of what happens to others is a refusal."""
+        living = [hold for hold in self.holds if hold.lives(self.now)] if which % 4 else []
+        among = living or self.holds
+        return among[which % len(among)]
+
     # --- reserving
 
     @rule(wish=wishes())
@@ -79,7 +85,7 @@ class HoldMachine(LedgerMachine):
     @rule(wish=wishes(), which=WHICH)
     def reserve_part(self, wish: dict[str, Any], which: int) -> None:
         """A child takes what its parent keeps; it has the parent's user and payer."""
-        parent = self.holds[which % len(self.holds)]
+        parent = self.pick(which)
         parent = parent.parent or parent
         terms = self.terms(wish | {"user": parent.terms.user}, parent.terms.organisation)
         refusal = None if parent.lives(self.now) else "parent_not_open"
@@ -143,7 +149,7 @@ class HoldMachine(LedgerMachine):
     @precondition(lambda self: self.holds)
     @rule(which=WHICH, amount=SMALL)
     def grow(self, which: int, amount: int) -> None:
-        hold = self.holds[which % len(self.holds)]
+        hold = self.pick(which)
         wallet, terms = self.wallet(hold.terms.organisation), hold.terms
         refusal: str | None = None if hold.lives(self.now) else HoldNotOpen.code
         parent = hold.parent
@@ -168,7 +174,7 @@ class HoldMachine(LedgerMachine):
     @precondition(lambda self: self.holds)
     @rule(which=WHICH, hours=HOURS)
     def beat(self, which: int, hours: int) -> None:
-        hold = self.holds[which % len(self.holds)]
+        hold = self.pick(which)
         until = self.now + timedelta(hours=hours)
         refused = self.refused(self.say_it_lives, hold, timedelta(hours=hours))
         assert refused == (None if hold.lives(self.now) else HoldNotOpen.code)
@@ -183,7 +189,7 @@ class HoldMachine(LedgerMachine):
     @precondition(lambda self: self.holds)
     @rule(which=WHICH)
     def release(self, which: int) -> None:
-        hold = self.holds[which % len(self.holds)]
+        hold = self.pick(which)
         again = hold.end == "released"
         refused = self.refused(holds.release, self.federation.client, hold.uuid)
         assert refused == (None if hold.lives(self.now) or again else HoldNotOpen.code)
@@ -202,9 +208,14 @@ class HoldMachine(LedgerMachine):
     # --- paying
 
     @precondition(lambda self: self.holds)
-    @rule(which=WHICH, lines=LINES, final=st.booleans())
-    def capture(self, which: int, lines: list[Any], final: bool) -> None:
-        hold = self.holds[which % len(self.holds)]
+    @rule(which=WHICH, said=st.lists(LINES, min_size=1, max_size=3), final=st.booleans())
+    def capture(self, which: int, said: list[list[Any]], final: bool) -> None:
+        """Several, each in place of the one before; the last may end the hold."""
+        hold = self.pick(which)
+        for n, lines in enumerate(said, start=1):
+            self.capture_once(hold, lines, final=final and n == len(said))
+
+    def capture_once(self, hold: Hold, lines: list[Any], *, final: bool) -> None:
         self.keys += 1
         said = {"key": f"capture {self.keys}", "raw": "{}", "final": final}
         used = tuple(UsageLine(m, Decimal(q), world.UNITS[m], str(q), process) for m, q, process in lines)
@@ -233,7 +244,7 @@ class HoldMachine(LedgerMachine):
     )
     def finish(self, whose: list[int], lines: list[Any], **told: str) -> Any:
         """Reports of jobs that have holds, one or several at once; the first line also of each that follows."""
-        chosen = [self.holds[which % len(self.holds)] for which in whose]
+        chosen = [self.pick(which) for which in whose]
         reports = [self.own_report(hold, lines if n == 0 else lines[:1], told) for n, hold in enumerate(chosen)]
         owners = [self.owner(report) for report in reports]
         outcomes = usage.ingest(self.federation.client, reports, on_reuse="replay")

@@ -25,20 +25,14 @@ FAULTS = {
     "a parent does not get back what it lent": Fault(
         "hold_close", "hold_id = o.parent AND expires_at > instant", "hold_id = o.parent AND false"
     ),
-    "a release repays no debts": Fault("hold_release", "PERFORM holds_repay(h.wallet_id, instant);", ""),
     "a heartbeat shortens a life": Fault(
         "hold_beat", "SET expires_at = greatest(expires_at, until), beat_at", "SET expires_at = until, beat_at"
     ),
-    "a dead child keeps its parent alive": Fault(
-        "hold_beat", "WHERE c.hold_id = h.id AND c.expires_at > instant", "WHERE true"
-    ),
-    "captures add up": Fault("usage_prepare_holds", "PERFORM hold_restore(e.hold, instant);", ""),
-    "holds keep credits for one process": Fault("hold_restore", "AND g.processes = '{}'", ""),
+    "captures add up": Fault("usage_prepare_holds", "PERFORM hold_restore(a_hold, instant);", ""),
     "a released hold is forgotten": Fault(
         "hold_candidates", "OR EXISTS (SELECT 1 FROM accounting_usagereport r WHERE r.hold_id = h.id)", ""
     ),
     "the excess is not written down": Fault("hold_burn", "excess := excess + need - part;", ""),
-    "others pay with what is bound": Fault("grants_burn", "part := least(need, g.remaining - g.held)", "part := need"),
 }
 
 

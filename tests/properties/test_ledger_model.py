@@ -35,12 +35,12 @@ FAULTS = {
     "the newest debt is repaid first": Fault(
         "debts_repay", "outstanding > 0 ORDER BY id LOOP", "outstanding > 0 ORDER BY id DESC LOOP"
     ),
-    "a reversal refills nothing": Fault("ledger_reverse", "g.remaining + s.amount", "g.remaining"),
-    "a reversal leaves the debt": Fault("ledger_reverse", "SET outstanding = 0", "SET outstanding = outstanding"),
-    "a reversal leaves the job's cost": Fault("ledger_reverse", "ELSE r.amount END", "ELSE 0 END"),
-    "an expired grant keeps its credits": Fault("grants_expire", "SET remaining = 0", "SET remaining = remaining"),
+    "a reversal refills nothing": Fault("ledger_take_back", "g.remaining + s.amount", "g.remaining"),
+    "a reversal leaves the debt": Fault("ledger_take_back", "SET outstanding = 0", "SET outstanding = outstanding"),
+    "a reversal leaves the job's cost": Fault("ledger_take_back", "ELSE r.amount END", "ELSE 0 END"),
+    "an expired grant keeps its credits": Fault("grants_expire", "SET remaining = held", "SET remaining = remaining"),
     "a reversal refills the newest grant": Fault(
-        "ledger_reverse",
+        "ledger_take_back",
         "WHERE g.id = s.grant_id",
         "WHERE g.id = (SELECT max(o.id) FROM accounting_grant o JOIN accounting_grant x USING (wallet_id)"
         " WHERE x.id = s.grant_id)",
@@ -51,7 +51,9 @@ FAULTS = {
     "balance_after forgets its batch": Fault(
         "ledger_write_entries", "THEN posted + run END", "THEN posted + amount END"
     ),
-    "anybody's organisation pays": Fault("usage_resolve", "coalesce(own.organisation_id,", "coalesce(t.organisation,"),
+    "anybody's organisation pays": Fault(
+        "usage_resolve", "hl.organisation_id, own.organisation_id,", "hl.organisation_id, t.organisation,"
+    ),
     "late reports pay today's price": Fault(
         "usage_resolve", "coalesce(t.finished_at, accounting_now())", "accounting_now()"
     ),

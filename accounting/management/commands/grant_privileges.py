@@ -33,6 +33,7 @@ ENTRY_POINTS = (
     "hold_note_verdict(bigint, text)",
     "hold_check(bigint, jsonb)",
     "holds_expire(int)",
+    "holds_expire_of(bigint[])",
     "limit_set(jsonb)",
     "wallet_set_rules(jsonb)",
     "accounting_now()",

@@ -93,11 +93,21 @@ BEGIN
     RETURN repaid;
 END $$;
 
+-- Jobs that run may have to stop when a wallet is empty: each is judged anew, once for all that happened (H13).
+CREATE FUNCTION wallet_alert(a_wallet bigint) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO accounting_outboxevent (topic, payload)
+    SELECT 'guard', jsonb_build_object('wallet', a.id) FROM accounting_account a
+     WHERE a.id = a_wallet AND a.holds > 0 AND a.posted - a.held - a.floor <= 0
+       AND NOT EXISTS (SELECT 1 FROM accounting_outboxevent x
+                        WHERE x.delivered_at IS NULL AND x.topic = 'guard' AND x.payload @> jsonb_build_object('wallet', a.id));
+END $$;
+
 -- What is free of grants past their expiry goes to breakage (G2); what holds have bound waits for them (H5). Wallets busy
 -- elsewhere are left for the next run.
 CREATE OR REPLACE FUNCTION grants_expire(a_breakage bigint, a_limit int) RETURNS int
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
-DECLARE batch jsonb; due bigint[]; wallets bigint[]; w record; instant timestamptz := accounting_now();
+DECLARE batch jsonb; due bigint[]; wallets bigint[]; w record; a_wallet bigint; instant timestamptz := accounting_now();
 BEGIN
     wallets := ARRAY(SELECT DISTINCT wallet_id FROM (
         SELECT wallet_id FROM accounting_grant WHERE remaining > held AND expires_at <= instant
@@ -120,5 +130,8 @@ BEGIN
     SELECT u.t, 1, g.id, g.remaining - g.held, u.t
       FROM unnest(due, w.ids) AS u(g, t) JOIN accounting_grant g ON g.id = u.g;
     UPDATE accounting_grant SET remaining = held WHERE id = ANY (due);
+    FOREACH a_wallet IN ARRAY wallets LOOP
+        PERFORM wallet_alert(a_wallet);
+    END LOOP;
     RETURN cardinality(due);
 END $$;

@@ -6,6 +6,16 @@ CREATE FUNCTION limit_period(a_period text, instant timestamptz) RETURNS timesta
                          ELSE date_trunc(a_period, instant AT TIME ZONE 'UTC') AT TIME ZONE 'UTC' END
 $$;
 
+-- What an open hold's job is said to have used and nobody has charged yet. What a parent says contains its children (H10).
+CREATE FUNCTION hold_running(o accounting_openhold) RETURNS bigint LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    RETURN CASE WHEN o.used <= o.captured THEN 0 WHEN o.parent IS NOT NULL THEN o.used - o.captured
+                ELSE greatest(o.used - o.captured - (
+                     SELECT coalesce(sum(greatest(k.used, hold_charged(c.id))), 0)
+                       FROM accounting_hold c LEFT JOIN accounting_openhold k ON k.hold_id = c.id
+                      WHERE c.parent_id = o.hold_id), 0) END;
+END $$;
+
 -- The limits that a job of that person, project and back end falls under: what is spent, and what open holds keep.
 CREATE FUNCTION limits_of(a_wallet bigint, a_person bigint, a_project bigint, a_backend bigint, instant timestamptz)
 RETURNS TABLE (id bigint, amount bigint, action text, spent bigint, kept bigint, running bigint)
@@ -17,7 +27,7 @@ BEGIN
            coalesce(k.kept, 0)::bigint, coalesce(k.running, 0)::bigint
       FROM accounting_limit l
       LEFT JOIN LATERAL (
-            SELECT sum(o.remaining) AS kept, sum(greatest(o.used - o.captured, 0)) AS running
+            SELECT sum(o.remaining) AS kept, sum(hold_running(o)) AS running
               FROM accounting_openhold o JOIN accounting_hold h ON h.id = o.hold_id
               JOIN accounting_source s ON s.id = h.source_id
              WHERE o.wallet_id = a_wallet AND o.expires_at > instant

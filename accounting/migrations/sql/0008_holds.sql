@@ -53,7 +53,8 @@ BEGIN
 END $$;
 
 -- Who would pay for a job of that person: an organisation that is named must know the person, for whoever starts a job can
--- still be told. {source, issuer?, accepted, user, organisation?, project?, plans, terms?}
+-- still be told. {source, issuer?, accepted, user, organisation?, project?, plans, terms?, decided?}; `decided`: that the
+-- organisation pays was decided before.
 CREATE FUNCTION hold_payer(a_client bigint, q jsonb, OUT refusal text, OUT source_pk bigint, OUT backend bigint,
                            OUT issuer text, OUT person bigint, OUT organisation bigint, OUT project bigint,
                            OUT wallet bigint, OUT unknown_plan text)
@@ -83,8 +84,8 @@ BEGIN
     person := pe.id;
     SELECT x.* INTO o FROM accounting_member m JOIN accounting_organisation x ON x.id = m.organisation_id
      WHERE m.person_id = pe.id AND m.organisation_id = coalesce(asked, pe.current_organisation_id);
-    IF o.id IS NULL AND asked IS NULL THEN
-        SELECT x.* INTO o FROM accounting_organisation x WHERE x.id = pe.personal_organisation_id;
+    IF o.id IS NULL AND (asked IS NULL OR (q->>'decided')::boolean) THEN
+        SELECT x.* INTO o FROM accounting_organisation x WHERE x.id = coalesce(asked, pe.personal_organisation_id);
     END IF;
     IF o.id IS NULL THEN
         refusal := 'not_a_member';

@@ -112,6 +112,23 @@ BEGIN
     RETURN cardinality(due);
 END $$;
 
+-- The same, and locks these holds with them: whoever locks in two goes can wait for somebody who locks in one.
+CREATE FUNCTION hold_clear(a_holds bigint[], a_wallets bigint[], instant timestamptz) RETURNS int LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM hold_lock(a_holds || ARRAY(SELECT hold_id FROM accounting_openhold
+                                        WHERE wallet_id = ANY (a_wallets) AND expires_at <= instant));
+    RETURN hold_sweep(a_wallets, NULL, instant);
+END $$;
+
+-- What is due in the wallets of these organisations.
+CREATE FUNCTION holds_expire_of(a_organisations bigint[]) RETURNS int
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+DECLARE wallets bigint[];
+BEGIN
+    wallets := ARRAY(SELECT id FROM accounting_account WHERE organisation_id = ANY (a_organisations) ORDER BY id FOR NO KEY UPDATE);
+    RETURN hold_sweep(wallets, NULL, accounting_now());
+END $$;
+
 -- The next holds that are due, by the database's clock (L7). Busy wallets are left for the next run, unless all are.
 CREATE FUNCTION holds_expire(a_limit int) RETURNS int
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$

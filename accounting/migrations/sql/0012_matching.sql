@@ -1,7 +1,8 @@
 -- Which hold a report belongs to, asked before it is rated; and the report's rows, which remember it.
 
 -- Holds that a report of that source, job and execution may belong to, the likeliest first: open ones before those that
--- expired; after the end only the same execution, or a job that was never reported under the hold. A released hold is none
+-- ended; after the end only the same execution, or a job that was never reported under the hold: what captures say of one
+-- run, the report of another does not replace. A released hold is none
 -- whose job did not run: nothing was ever charged under it.
 CREATE FUNCTION hold_candidates(a_source bigint, a_hold bigint, a_job text, a_execution text) RETURNS SETOF accounting_hold
 LANGUAGE plpgsql STABLE ROWS 1 SET enable_seqscan = off SET plan_cache_mode = force_generic_plan AS $$
@@ -24,17 +25,23 @@ BEGIN
         OR (NOT EXISTS (SELECT 1 FROM accounting_holdevent e WHERE e.hold_id = h.id AND e.ends AND e.kind = 'released')
             OR EXISTS (SELECT 1 FROM accounting_usagereport r WHERE r.hold_id = h.id))
        AND (run <> '' AND h.execution_id = run
-            OR NOT EXISTS (SELECT 1 FROM accounting_usagereport r WHERE r.hold_id = h.id AND r.endpoint <> 'captures'
-                              AND (run = '' OR r.execution_id <> run)))
+            OR NOT EXISTS (SELECT 1 FROM accounting_usagereport r WHERE r.hold_id = h.id
+                              AND CASE WHEN r.endpoint = 'captures'
+                                       THEN run <> '' AND r.execution_id <> '' AND r.execution_id <> run
+                                       ELSE run = '' OR r.execution_id <> run END))
      ORDER BY o.hold_id IS NOT NULL DESC, h.execution_id = run DESC, h.id DESC;
 END $$;
 
--- What captures charged under the hold, which the job's own report will replace (H8).
-CREATE FUNCTION hold_provisional(a_hold bigint) RETURNS bigint LANGUAGE sql STABLE AS $$
-    SELECT coalesce(sum(r.amount), 0)::bigint FROM accounting_usagereport r
-     WHERE r.hold_id = a_hold AND r.endpoint = 'captures'
-       AND NOT EXISTS (SELECT 1 FROM accounting_transaction z WHERE z.reverses_id = r.transaction_id)
-$$;
+-- What the hold paid for captures, which the job's own report will replace (H8).
+CREATE FUNCTION hold_provisional(a_hold bigint) RETURNS bigint LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    RETURN (SELECT coalesce(-sum(e.amount), 0)::bigint
+              FROM accounting_usagereport r
+              JOIN accounting_holdevent e ON e.hold_id = r.hold_id AND e.transaction_id = r.transaction_id
+                                         AND e.kind = 'captured'
+             WHERE r.hold_id = a_hold AND r.endpoint = 'captures'
+               AND NOT EXISTS (SELECT 1 FROM accounting_transaction z WHERE z.reverses_id = r.transaction_id));
+END $$;
 
 DROP FUNCTION usage_resolve(bigint, jsonb);
 -- As before, and: the project, the hold that the report belongs to (open or not), what an open one can still pay, and who
@@ -58,8 +65,10 @@ BEGIN
            t.organisation IS NOT NULL AND own.id IS NULL AND pe.id IS NOT NULL
                 AND t.organisation IS DISTINCT FROM hl.organisation_id OR coalesce(heir.organisation_refused, false),
            w.id, tx.id, tx.fingerprint::text, tx.answer, twin.transaction_id, accounting_now(),
-           coalesce(hl.project_id, pr.id), hl.id,
-           CASE WHEN op.expires_at > accounting_now() THEN op.remaining + hold_provisional(hl.id) END, b.excess::text
+           CASE WHEN hl.project_id IS NOT NULL THEN hl.project_id
+                WHEN t.project IS NOT NULL THEN (SELECT pr.id FROM accounting_project pr
+                                                  WHERE pr.organisation_id = o.id AND pr.slug = t.project) END,
+           hl.id, hl.keeps, b.excess::text
       FROM ROWS FROM (jsonb_to_recordset(batch) AS (endpoint text, source text, service text, key text, issuer text,
                       "user" text, organisation bigint, execution text, finished_at timestamptz, twin text,
                       accepted boolean, job text, hold bigint, project text))
@@ -81,7 +90,11 @@ BEGIN
             SELECT m.id, m.organisation_id FROM accounting_member m
              WHERE m.organisation_id = t.organisation AND m.person_id = pe.id LIMIT 1) own ON true
       LEFT JOIN LATERAL (  -- of an explicit capture, else of the execution, else of the job; one that named another payer is not it
-            SELECT h.id, h.organisation_id, h.project_id FROM hold_candidates(s.id, t.hold, t.job, t.execution) h
+            SELECT h.id, h.organisation_id, h.project_id,
+                   (SELECT op.remaining + CASE WHEN t.endpoint = 'addedvalue' THEN 0 ELSE hold_provisional(h.id) END
+                      FROM accounting_openhold op
+                     WHERE op.hold_id = h.id AND op.expires_at > accounting_now()) AS keeps
+              FROM hold_candidates(s.id, t.hold, t.job, t.execution) h
              WHERE (t.hold IS NOT NULL  -- most jobs have none, which two look-ups tell
                     OR EXISTS (SELECT 1 FROM accounting_hold x WHERE x.source_id = s.id AND x.job_id = t.job)
                     OR EXISTS (SELECT 1 FROM accounting_hold x WHERE x.source_id = s.id AND x.execution_id = t.execution
@@ -108,8 +121,6 @@ BEGIN
             SELECT x.id, x.personal, x.category FROM accounting_organisation x
              WHERE x.id = coalesce(hl.organisation_id, own.organisation_id, heir.organisation_id, here.organisation_id,
                                    pe.personal_organisation_id) LIMIT 1) o ON true
-      LEFT JOIN accounting_openhold op ON op.hold_id = hl.id
-      LEFT JOIN accounting_project pr ON pr.organisation_id = o.id AND pr.slug = t.project
       LEFT JOIN accounting_account w ON w.organisation_id = o.id;
 END $$;
 

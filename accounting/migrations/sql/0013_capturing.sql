@@ -61,7 +61,8 @@ END $$;
 
 -- What captures have charged under the hold comes back to what it keeps, bound to the same grants, because a later statement
 -- of the same usage follows (H8). A hold that has ended is open again until the caller has charged and closed it. What
--- grants for certain processes paid goes back to them alone: a hold may pay for anything.
+-- grants for certain processes paid goes back to them alone: a hold may pay for anything. What the wallet had paid beyond
+-- the hold is bound only for the charge that follows (`hold_surplus`), so that grants which expired meanwhile pay it again.
 CREATE FUNCTION hold_restore(a_hold bigint, instant timestamptz) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE h accounting_hold; c record; back record; total bigint;
 BEGIN
@@ -96,6 +97,47 @@ BEGIN
     END LOOP;
 END $$;
 
+-- What came back since the last charge: events `restored`.
+CREATE FUNCTION hold_restored(a_hold bigint) RETURNS SETOF accounting_holdevent LANGUAGE sql STABLE AS $$
+    SELECT e FROM accounting_holdevent e
+     WHERE e.hold_id = a_hold AND e.kind = 'restored'
+       AND e.id > coalesce((SELECT max(x.id) FROM accounting_holdevent x WHERE x.hold_id = a_hold AND x.kind = 'captured'), 0)
+$$;
+
+-- What of it the hold had not paid.
+CREATE FUNCTION hold_surplus(a_hold bigint) RETURNS bigint LANGUAGE sql STABLE AS $$
+    SELECT coalesce(sum(e.amount + x.amount), 0)::bigint
+      FROM hold_restored(a_hold) e JOIN accounting_transaction z ON z.id = e.transaction_id
+      JOIN accounting_holdevent x ON x.hold_id = a_hold AND x.transaction_id = z.reverses_id AND x.kind = 'captured'
+$$;
+
+-- What a grant past its expiry may still pay of that transaction: what came back to it for this.
+CREATE FUNCTION hold_refilled(a_hold bigint, a_grant bigint, a_transaction bigint) RETURNS bigint LANGUAGE sql STABLE AS $$
+    SELECT (coalesce((SELECT -sum(s.amount) FROM hold_restored(a_hold) e
+                        JOIN accounting_transaction z ON z.id = e.transaction_id
+                        JOIN accounting_spend s ON s.transaction_id = z.reverses_id AND s.cause_id = z.id
+                       WHERE s.grant_id = a_grant), 0)
+            - coalesce((SELECT sum(s.amount) FROM accounting_spend s
+                         WHERE s.transaction_id = a_transaction AND s.grant_id = a_grant), 0))::bigint
+$$;
+
+-- Frees so much of what an open hold keeps, of what it got last; it stays open.
+CREATE FUNCTION hold_trim(a_hold bigint, a_amount bigint, a_cause bigint, instant timestamptz) RETURNS void
+LANGUAGE plpgsql AS $$
+DECLARE o accounting_openhold; t record;
+BEGIN
+    SELECT * INTO o FROM accounting_openhold WHERE hold_id = a_hold;
+    SELECT * INTO t FROM hold_take(
+        ARRAY(SELECT u.id FROM unnest(o.grants) WITH ORDINALITY AS u(id, place) ORDER BY u.place DESC),
+        ARRAY(SELECT u.amount FROM unnest(o.amounts) WITH ORDINALITY AS u(amount, place) ORDER BY u.place DESC),
+        a_amount, o.remaining - o.unbacked);
+    PERFORM grants_bind(t.bound, t.amounts, -1);
+    PERFORM hold_move(a_hold, t.bound, t.amounts, t.unbacked, -1);
+    UPDATE accounting_account SET held = held - a_amount WHERE id = o.wallet_id;
+    INSERT INTO accounting_holdevent (hold_id, kind, amount, transaction_id, recorded_at)
+    VALUES (a_hold, 'released', -a_amount, a_cause, instant);
+END $$;
+
 -- Pays the charges of one report from what its hold keeps: first from grants for that very process, which no hold can bind,
 -- then from what is bound, in its order (H5). Returns the charges that are left, and what the hold paid.
 CREATE FUNCTION hold_burn(a_hold bigint, charges jsonb, instant timestamptz, OUT left_over jsonb, OUT from_hold bigint,
@@ -111,13 +153,16 @@ BEGIN
     FOR c IN SELECT * FROM jsonb_to_recordset(charges) AS t(transaction bigint, posting smallint, line smallint, wallet bigint,
                                                             backend bigint, process text, amount bigint) ORDER BY t.line LOOP
         need := c.amount;
-        FOR g IN SELECT x.id, x.remaining - x.held AS free FROM accounting_grant x
+        FOR g IN SELECT x.id, CASE WHEN x.expires_at <= instant
+                                   THEN least(x.remaining - x.held, hold_refilled(a_hold, x.id, c.transaction))
+                                   ELSE x.remaining - x.held END AS free
+                   FROM accounting_grant x
                   WHERE c.process <> '' AND x.wallet_id = c.wallet AND x.remaining > 0 AND x.remaining > x.held
                     AND c.process = ANY (x.processes) AND (x.backends = '{}' OR c.backend = ANY (x.backends))
-                    AND (x.expires_at IS NULL OR x.expires_at > instant)
                     AND (h.plans = '{}' OR EXISTS (SELECT 1 FROM unnest(h.plans) p WHERE lower(p) IN (x.plan, x.kind, x.slug)))
                   ORDER BY x.priority, x.expires_at NULLS LAST, x.id LOOP
             EXIT WHEN need = 0;
+            CONTINUE WHEN g.free <= 0;
             part := least(need, g.free);
             need := need - part;
             UPDATE accounting_grant SET remaining = remaining - part WHERE id = g.id;

@@ -1,50 +1,58 @@
 -- Booking reports, some of which belong to holds.
 
--- The elements that belong to holds.
-CREATE FUNCTION usage_held(batch jsonb)
+-- What holds need to know of the elements of a batch.
+CREATE FUNCTION usage_elements(batch jsonb)
 RETURNS TABLE (i bigint, client bigint, endpoint text, source bigint, service text, key text, wallet bigint, hold bigint,
                hold_keeps bigint) LANGUAGE sql IMMUTABLE AS $$
     SELECT t.i, t.client, t.endpoint, t.source, coalesce(t.service, ''), t.key, t.wallet, t.hold, t.hold_keeps
       FROM ROWS FROM (jsonb_to_recordset(batch) AS (client bigint, endpoint text, source bigint, service text, key text,
                       wallet bigint, hold bigint, hold_keeps bigint))
            WITH ORDINALITY AS t(client, endpoint, source, service, key, wallet, hold, hold_keeps, i)
-     WHERE t.hold IS NOT NULL
+$$;
+
+-- Which elements repeat a key: of an earlier transaction, or of an element before them. They change nothing.
+CREATE FUNCTION usage_repeated(batch jsonb) RETURNS bigint[] LANGUAGE sql STABLE AS $$
+    SELECT coalesce(array_agg(t.i), '{}')
+      FROM (SELECT x.*, row_number() OVER (PARTITION BY x.client, x.endpoint, x.source, x.service, x.key ORDER BY x.i) AS turn
+              FROM usage_elements(batch) x WHERE x.key IS NOT NULL) t
+     WHERE t.turn > 1 OR EXISTS (SELECT 1 FROM accounting_transaction k
+                                  WHERE k.client_id = t.client AND k.endpoint = t.endpoint AND k.source_id = t.source
+                                    AND k.service = t.service AND k.key = t.key)
 $$;
 
 -- Before anything is written: wallets locked in id order, those of holds too, whose reports may cost nothing; holds past
 -- their expiry ended; what captures charged taken back. LR002: the hold is not open (only captures insist on that).
 -- LR003: something changed since the report was rated; it has to be rated again. Returns which elements are repetitions.
 CREATE FUNCTION usage_prepare_holds(batch jsonb) RETURNS bigint[] LANGUAGE plpgsql AS $$
-DECLARE e record; o accounting_openhold; instant timestamptz; again bigint[] := '{}';
+DECLARE e record; o accounting_openhold; instant timestamptz; again bigint[]; mine bigint[]; late bigint[]; a_hold bigint;
+    keeps bigint;
 BEGIN
     PERFORM 1 FROM accounting_account a
       WHERE a.kind = 'wallet' AND a.id IN (
-            SELECT t.wallet FROM usage_held(batch) t
+            SELECT t.wallet FROM usage_elements(batch) t WHERE t.hold IS NOT NULL
             UNION SELECT p.source FROM jsonb_to_recordset(batch) AS t(postings jsonb),
                                        jsonb_to_recordset(t.postings) AS p(source bigint))
       ORDER BY a.id FOR NO KEY UPDATE;
     instant := accounting_now();
-    PERFORM hold_lock(ARRAY(SELECT t.hold FROM usage_held(batch) t));
+    mine := ARRAY(SELECT DISTINCT t.hold FROM usage_elements(batch) t WHERE t.hold IS NOT NULL);
+    late := ARRAY(SELECT DISTINCT x.wallet_id FROM accounting_openhold x WHERE x.hold_id = ANY (mine) AND x.expires_at <= instant);
     -- Before anything is taken back: that opens holds again whose time is over.
-    PERFORM hold_sweep(ARRAY(SELECT x.wallet_id FROM usage_held(batch) t JOIN accounting_openhold x ON x.hold_id = t.hold
-                              WHERE x.expires_at <= instant), NULL, instant);
-    FOR e IN SELECT * FROM usage_held(batch) ORDER BY i LOOP
-        IF EXISTS (SELECT 1 FROM accounting_transaction k
-                    WHERE k.client_id = e.client AND k.endpoint = e.endpoint AND k.source_id = e.source
-                      AND k.service = e.service AND k.key = e.key) THEN
-            again := again || e.i;
-            CONTINUE;
-        END IF;
+    PERFORM hold_clear(mine, late, instant);
+    again := usage_repeated(batch);
+    FOR e IN SELECT * FROM usage_elements(batch) t WHERE t.hold IS NOT NULL AND t.i <> ALL (again) ORDER BY t.i LOOP
         SELECT * INTO o FROM accounting_openhold WHERE hold_id = e.hold;
         IF o.hold_id IS NULL AND e.endpoint = 'captures' THEN
             RAISE EXCEPTION 'the hold is not open' USING ERRCODE = 'LR002';
         END IF;
-        IF e.hold_keeps IS NOT NULL AND e.hold_keeps IS DISTINCT FROM o.remaining + hold_provisional(e.hold) THEN
+        keeps := o.remaining + CASE WHEN e.endpoint = 'addedvalue' THEN 0 ELSE hold_provisional(e.hold) END;
+        IF e.hold_keeps <> coalesce(keeps, -1) THEN
             RAISE EXCEPTION 'the hold has changed' USING ERRCODE = 'LR003';
         END IF;
-        IF e.endpoint <> 'addedvalue' THEN
-            PERFORM hold_restore(e.hold, instant);
-        END IF;
+    END LOOP;
+    FOR a_hold IN SELECT t.hold FROM usage_elements(batch) t
+                   WHERE t.hold IS NOT NULL AND t.i <> ALL (again) AND t.endpoint <> 'addedvalue'
+                   GROUP BY t.hold ORDER BY min(t.i) LOOP
+        PERFORM hold_restore(a_hold, instant);
     END LOOP;
     RETURN again;
 END $$;
@@ -53,15 +61,17 @@ END $$;
 -- free in the same transaction. Returns what other credits have to pay.
 CREATE FUNCTION usage_capture(batch jsonb, ids bigint[], charges jsonb, instant timestamptz) RETURNS jsonb
 LANGUAGE plpgsql AS $$
-DECLARE e record; b record; own jsonb; left_over jsonb; ended boolean;
+DECLARE e record; b record; own jsonb; by_report jsonb; left_over jsonb; ended boolean; over bigint;
 BEGIN
+    by_report := (SELECT jsonb_object_agg(s.report, s.own)
+                    FROM (SELECT c->>'transaction' AS report, jsonb_agg(c ORDER BY n) AS own
+                            FROM jsonb_array_elements(charges) WITH ORDINALITY AS t(c, n) GROUP BY 1) s);
     left_over := (SELECT coalesce(jsonb_agg(c ORDER BY n), '[]')
                     FROM jsonb_array_elements(charges) WITH ORDINALITY AS t(c, n) WHERE c->'hold' = 'null');
     FOR e IN SELECT ids[t.i] AS id, t.* FROM ROWS FROM (jsonb_to_recordset(batch) AS (hold bigint, final boolean, amount bigint,
                     endpoint text)) WITH ORDINALITY AS t(hold, final, amount, endpoint, i)
               WHERE t.hold IS NOT NULL AND ids[t.i] IS NOT NULL ORDER BY t.i LOOP
-        own := (SELECT coalesce(jsonb_agg(c ORDER BY n), '[]') FROM jsonb_array_elements(charges) WITH ORDINALITY AS t(c, n)
-                 WHERE (c->>'transaction')::bigint = e.id);
+        own := coalesce(by_report->e.id::text, '[]');
         PERFORM 1 FROM accounting_openhold WHERE hold_id = e.hold;
         IF NOT FOUND THEN
             left_over := left_over || own;
@@ -69,11 +79,15 @@ BEGIN
         END IF;
         SELECT * INTO b FROM hold_burn(e.hold, own, instant);
         left_over := left_over || b.left_over;
+        over := (SELECT least(o.remaining, hold_surplus(e.hold)) FROM accounting_openhold o WHERE o.hold_id = e.hold);
         ended := EXISTS (SELECT 1 FROM accounting_holdevent x WHERE x.hold_id = e.hold AND x.ends);
         INSERT INTO accounting_holdevent (hold_id, kind, amount, excess, transaction_id, ends, recorded_at)
         VALUES (e.hold, 'captured', -b.from_hold, b.excess, e.id, e.final AND NOT ended, instant);
         UPDATE accounting_openhold SET captured = captured + e.amount, used = greatest(used, captured + e.amount)
          WHERE hold_id = e.hold;
+        IF over > 0 THEN  -- a hold does not grow by captures that went beyond it, nor does its parent (H10)
+            PERFORM hold_trim(e.hold, over, e.id, instant);
+        END IF;
         IF e.final OR ended THEN
             PERFORM hold_close(e.hold, 'released', false, '', e.id, instant);
         END IF;
@@ -85,7 +99,7 @@ END $$;
 CREATE FUNCTION usage_guard(batch jsonb, ids bigint[], instant timestamptz) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE e record;
 BEGIN
-    FOR e IN SELECT t.*, a.limited, a.holds, a.posted - a.held - a.floor AS now_free
+    FOR e IN SELECT t.*, a.limited, a.holds
                FROM ROWS FROM (jsonb_to_recordset(batch) AS (wallet bigint, person bigint, project bigint, backend bigint,
                     amount bigint)) WITH ORDINALITY AS t(wallet, person, project, backend, amount, i)
                JOIN accounting_account a ON a.id = t.wallet AND (a.limited OR a.holds > 0)
@@ -93,11 +107,8 @@ BEGIN
         IF e.limited THEN
             PERFORM limits_count(e.wallet, e.person, e.project, e.backend, e.amount, instant, instant);
         END IF;
-        IF e.holds > 0 AND e.now_free <= 0 THEN
-            INSERT INTO accounting_outboxevent (topic, payload)
-            SELECT 'guard', jsonb_build_object('wallet', e.wallet)
-             WHERE NOT EXISTS (SELECT 1 FROM accounting_outboxevent x
-                                WHERE x.delivered_at IS NULL AND x.topic = 'guard' AND x.payload @> jsonb_build_object('wallet', e.wallet));
+        IF e.holds > 0 THEN
+            PERFORM wallet_alert(e.wallet);
         END IF;
     END LOOP;
 END $$;
@@ -116,12 +127,8 @@ BEGIN
         again := usage_prepare_holds(batch);
     END IF;
     SELECT * INTO w FROM ledger_write(batch);
-    IF held AND EXISTS (  -- not a repetition when we looked, nor of one beside it: somebody else was faster
-        SELECT 1 FROM usage_held(batch) t
-         WHERE w.ids[t.i] IS NULL AND t.i <> ALL (again)
-           AND NOT EXISTS (SELECT 1 FROM usage_held(batch) u
-                            WHERE w.ids[u.i] IS NOT NULL AND (u.client, u.endpoint, u.source, u.service, u.key)
-                                = (t.client, t.endpoint, t.source, t.service, t.key))) THEN
+    IF held AND EXISTS (SELECT 1 FROM usage_elements(batch) t  -- no repetition when we looked: somebody else was faster
+                         WHERE t.hold IS NOT NULL AND w.ids[t.i] IS NULL AND t.i <> ALL (again)) THEN
         RAISE EXCEPTION 'a key was taken meanwhile' USING ERRCODE = 'LR003';
     END IF;
     IF array_remove(w.ids, NULL) = '{}' THEN
@@ -149,8 +156,8 @@ BEGIN
             PERFORM holds_repay(a_wallet, w.instant);
         END LOOP;
     END IF;
-    IF EXISTS (SELECT 1 FROM jsonb_to_recordset(batch) AS t(wallet bigint)
-                 JOIN accounting_account a ON a.id = t.wallet WHERE a.limited OR a.holds > 0) THEN
+    IF held OR EXISTS (SELECT 1 FROM jsonb_to_recordset(charges) AS t(wallet bigint)
+                         JOIN accounting_account a ON a.id = t.wallet WHERE a.limited OR a.holds > 0) THEN
         PERFORM usage_guard(batch, w.ids, w.instant);
     END IF;
     IF short OR batch @> '[{"refused": true}]' THEN

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from django.core.cache import cache
 from django.test import Client
 
 from portal.api import auth, tokens
@@ -100,6 +101,8 @@ def callers(token_issuer: Issuer, settings: Any) -> Callers:
     ]
     auth._clients.clear()
     tokens._remembered.clear()
+    tokens._stores.clear()  # another folder's issuer has the same name and other keys
+    cache.clear()
     return Callers(token_issuer)
 
 
