@@ -170,7 +170,7 @@ def charged_for_parts(parents: Collection[int]) -> Mapping[int, int]:
         return {}
     reports = _standing(UsageReport.objects.filter(hold__parent_id__in=parents))
     sums = reports.values("hold__parent_id").annotate(sum=Sum("amount")).values_list("hold__parent_id", "sum")
-    return {parent: int(charged) for parent, charged in sums}
+    return {parent: int(charged) for parent, charged in sums if parent is not None}
 
 
 def of_job(job: Job) -> Sequence[HoldView]:

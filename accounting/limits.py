@@ -147,14 +147,17 @@ def set_rules(
     numbers = [overdraft, fail_open, most_held or 0, most_holds or 0]
     if min(numbers) < 0 or max(overdraft, fail_open, most_held or 0) > LARGEST or (most_holds or 0) >= 2**31:
         raise LimitInvalid("rules are not negative and at most what one booking may move", field="rules")
+    wallet = ledger.wallet(organisation)
     document = {
-        "wallet": ledger.wallet(organisation),
+        "wallet": wallet,
         "floor": -overdraft,
         "fail_open": fail_open,
         "most_held": most_held,
         "most_holds": most_holds,
     }
-    _call("wallet_set_rules", document)
+    with transaction.atomic():
+        _call("wallet_set_rules", document)
+        _guard(wallet)
 
 
 def suspend(organisation: int, because: str) -> None:

@@ -98,7 +98,7 @@ def _advise(one: Question, row: Mapping[str, Any]) -> Advice:
         reason=reason,
         organisation=row["organisation"],
         may_spend=0 if barred else row["may_spend"] or 0,
-        plan=None if reason == "plan_unknown" else row["plan"],
+        plan=None if barred else row["plan"],
         per_plan={name: int(free) for name, free in msgspec.json.decode(row["per_plan"] or "{}").items()},
         unknown_plan=row["unknown_plan"],
         fail_open=0 if barred else row["fail_open"] or 0,
@@ -107,7 +107,7 @@ def _advise(one: Question, row: Mapping[str, Any]) -> Advice:
 
 
 def _decide(one: Question, row: Mapping[str, Any]) -> tuple[Decision, str]:
-    if one.malformed and row["refusal"] not in refusals.MISTAKES:
+    if one.malformed and (not row["refusal"] or row["refusal"] in refusals.OF_AMOUNTS):
         return "deny", "plan_unknown"
     if row["refusal"]:
         assert row["refusal"] in refusals.REFUSALS

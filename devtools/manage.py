@@ -1,9 +1,10 @@
-"""`make manage ARGS="limit_spending 42 --amount 5000"`: a command of manage.py, with the settings of `make run` on PORT.
+"""`make manage ARGS="limit_spending 42 --amount 5000"`: a command of manage.py for what `make run` runs on PORT.
 
 It connects as the application does, so that what works here works where the settings come from elsewhere.
 """
 
 import os
+import subprocess
 import sys
 from collections.abc import Sequence
 
@@ -18,12 +19,10 @@ def main(arguments: Sequence[str]) -> int:
     folder = state_folder(port)
     portal = Portal(port, State(folder))
     if not folder.exists() or not is_port_open(portal.cluster.port):
-        print(
-            f"Nothing runs on port {port}: start it with PORT={port} make run, and the same STATE_DIR.", file=sys.stderr
-        )
+        print(f"Nothing runs on port {port}: PORT={port} make run starts it, with the same STATE_DIR.", file=sys.stderr)
         return 1
     env = {**os.environ, **portal.environment(portal.provider().issuer)}
-    os.execve(PYTHON, [str(PYTHON), str(ROOT / "manage.py"), *arguments], env)
+    return subprocess.run([PYTHON, ROOT / "manage.py", *arguments], env=env, check=False).returncode
 
 
 if __name__ == "__main__":

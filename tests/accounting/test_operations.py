@@ -135,7 +135,7 @@ def test_an_organisation_is_suspended_and_resumed(federation: Federation) -> Non
 
 def test_rules_that_are_not_named_stay_as_they_are(federation: Federation) -> None:
     lab = str(federation.lab)
-    run(shown("govern_organisation")[:1] + [lab, *shown("govern_organisation")[2:]])
+    run(["govern_organisation", lab, *shown("govern_organisation")[2:]])
     assert "suspended" in run(["govern_organisation", lab, "--suspend", ""])
     assert Organisation.objects.get(pk=federation.lab).suspended_at is not None
     run(["govern_organisation", lab, "--resume", "--most-holds", "default", "--fail-open", "3"])

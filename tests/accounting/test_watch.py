@@ -94,6 +94,16 @@ def test_a_second_suspension_is_told_as_well(federation: Federation, home: int) 
     assert told(federation.alice.pk) == ["job_stop", "job_stop"]
 
 
+def test_an_overdraft_that_is_agreed_or_ends_changes_what_jobs_may(federation: Federation, home: int) -> None:
+    made = reserve(federation, amount=100)
+    captures.heartbeat(federation.client, made.id, cpu(105))
+    for overdraft, verdict in ((100, "continue"), (0, "stop"), (100, "continue"), (0, "stop")):
+        limits.set_rules(home, overdraft=micros(overdraft))
+        outbox.deliver()
+        assert OpenHold.objects.get().verdict == verdict
+    assert told(federation.alice.pk) == ["job_stop", "job_stop"]
+
+
 def test_what_back_ends_are_told_has_the_names_and_times_of_the_api(
     federation: Federation, home: int, database_clock: Any
 ) -> None:

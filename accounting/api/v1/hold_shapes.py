@@ -92,6 +92,14 @@ class _Payer(Struct, forbid_unknown_fields=True, kw_only=True):
 class Check(_Payer, forbid_unknown_fields=True, kw_only=True):
     """A job that may start."""
 
+    plans: Annotated[
+        Any,
+        Meta(
+            description="A list of kinds of credits as in `POST /holds`. It is the user's own: one that is none is a "
+            "`deny` with the reason `plan_unknown`.",
+            examples=[["sponsored-nor-project-x", "free"]],
+        ),
+    ] = None
     amount: (
         Annotated[
             Amount,

@@ -45,7 +45,7 @@ class PrecheckView(APIView):
 
 def _answer(index: int, question: Question, advice: Advice, estimate: Estimate | None) -> hold_documents.CheckAnswer:
     denied = advice.decision == "deny"
-    text = (question.malformed or _text(question, advice)) if denied else RESTRICTED.get(advice.reason, "")
+    text = _text(question, advice) if denied else RESTRICTED.get(advice.reason, "")
     return hold_documents.CheckAnswer(
         index=index,
         decision=advice.decision,
@@ -68,6 +68,8 @@ def _estimate(one: Estimate) -> hold_documents.CheckEstimate:
 
 
 def _text(question: Question, advice: Advice) -> str:
+    if question.malformed and advice.reason == "plan_unknown":
+        return question.malformed
     return refusals.text(
         advice.reason,
         wanted=question.need.likely if question.need else None,

@@ -34,8 +34,7 @@ class Command(BaseCommand):
         try:
             changes = _changes(options)
             if changes:
-                rules = dataclasses.replace(limits.rules(organisation), **changes)
-                limits.set_rules(organisation, **dataclasses.asdict(rules))
+                limits.set_rules(organisation, **(dataclasses.asdict(limits.rules(organisation)) | changes))
             if options["suspend"] is not None:
                 limits.suspend(organisation, options["suspend"])
             if options["resume"]:
