@@ -39,6 +39,10 @@ class Hold:
     is_open: bool = True
     end: str | None = None
     charges: list[Charge] = field(default_factory=list)
+    surplus: int = 0
+    """Of what captures gave back, what the hold had not paid: bound for the next charge only."""
+    refilled: dict[int, int] = field(default_factory=dict)
+    """What came back to grants for certain processes, which pay it again although they expired meanwhile."""
 
     @property
     def remaining(self) -> int:
@@ -163,7 +167,12 @@ class HoldingWallet(Wallet):
             self.give_back(charge)
             for grant, amount in back:
                 grant.held += amount
-            hold.add(back, max(charge.from_hold - sum(amount for _, amount in back), 0))
+            from_grants = sum(amount for _, amount in back)
+            hold.add(back, max(charge.from_hold - from_grants, 0))
+            hold.surplus += max(from_grants - charge.from_hold, 0)
+            for id, amount in paid.items():
+                if id not in known and amount:
+                    hold.refilled[id] = hold.refilled.get(id, 0) + amount
         return taken_back
 
     def burn(self, hold: Hold, charge: Charge, now: datetime) -> None:
@@ -171,8 +180,13 @@ class HoldingWallet(Wallet):
         for line in charge.lines:
             for grant in sorted(self.grants, key=Grant.order):
                 listed = not hold.terms.plans or grant.kind in hold.terms.plans
-                if grant.processes and listed and grant.covers(line, now):
-                    charge.pay(line, grant, min(line.owed, grant.free))
+                late = grant.expires <= now
+                if grant.processes and listed and grant.covers(line, now - timedelta(days=10_000) if late else now):
+                    most = min(grant.free, hold.refilled.get(grant.id, 0)) if late else grant.free
+                    part = min(line.owed, most)
+                    charge.pay(line, grant, part)
+                    if late:
+                        hold.refilled[grant.id] = hold.refilled.get(grant.id, 0) - part
             for place, (grant, amount) in enumerate(hold.bound):
                 part = min(line.owed, amount)
                 grant.held -= part
@@ -184,6 +198,15 @@ class HoldingWallet(Wallet):
             charge.from_hold += part
             charge.excess += line.owed - part
 
+    def trim(self, hold: Hold, amount: int) -> None:
+        """A hold does not grow by captures that went beyond it: what it bound last is free first."""
+        if not amount:
+            return
+        taken, unbacked = take(hold.bound[::-1], amount)
+        for grant, part in taken:
+            grant.held -= part
+        hold.add([(grant, -part) for grant, part in taken], -unbacked)
+
     def book(self, charges: list[tuple[Charge, Hold | None, bool]], now: datetime) -> None:
         """A batch: (charge, its hold, whether it is the last of the job). What was captured has been restored."""
         for charge, hold, last in charges:
@@ -193,6 +216,8 @@ class HoldingWallet(Wallet):
             hold.charges.append(charge)
             if hold.is_open:
                 self.burn(hold, charge, now)
+                self.trim(hold, min(hold.remaining, hold.surplus))
+                hold.surplus, hold.refilled = 0, {}
                 if last or hold.end:
                     self.close(hold, "captured", now)
         for charge, _, _ in sorted(charges, key=lambda one: one[1] is not None):
@@ -214,8 +239,13 @@ def belongs(hold: Hold, source: str, job: str, run: str) -> bool:
         return True
     if hold.end == "released" and not hold.charges:
         return False
-    others = [charge for charge in hold.charges if not charge.is_capture and (run == "" or charge.execution != run)]
-    return same_run or not others
+    return same_run or not any(_of_another_run(charge, run) for charge in hold.charges)
+
+
+def _of_another_run(charge: Charge, run: str) -> bool:
+    if charge.is_capture:
+        return "" not in (run, charge.execution) and charge.execution != run
+    return run == "" or charge.execution != run
 
 
 def closest(holds: list[Hold], run: str) -> Hold | None:

@@ -29,6 +29,7 @@ from accounting.models import Hold
 from accounting.usage import Outcome
 from accounting.workloads import Workload
 
+FREE_IDS = frozenset({"metrics.*.process", "metrics.*.collection"})
 REPLAYED = {"Idempotency-Replayed": "true"}
 
 
@@ -130,6 +131,7 @@ class _Deed(APIView):
 
 
 class HeartbeatView(_Deed):
+    free_ids = FREE_IDS
     optional_body = True
 
     @hold_openapi.beat
@@ -178,6 +180,8 @@ def _pulse(running: Running, report: Any) -> hold_documents.Pulse:
 
 
 class CaptureView(_Deed):
+    free_ids = FREE_IDS
+
     @hold_openapi.capture
     def post(self, request: Request, hold: str) -> HttpResponse:
         parameters.refuse_unknown(request)
