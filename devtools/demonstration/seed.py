@@ -73,6 +73,7 @@ def seed(*, now: datetime | None = None, days: int = DAYS) -> bool:
 def _learn(now: datetime) -> None:
     """What the hourly task would have learnt from the past by now: estimates, and how good they were."""
     estimates.collect(now=now)
+    _refresh_statistics()  # else judging, day by day, is planned for tables that were empty a moment ago
     estimates.judge(now=now)
     estimates.calibrate(now=now)
 
@@ -89,7 +90,9 @@ def _require_owner() -> None:
 
 def _refresh_statistics() -> None:
     """So that what reads all this is planned for what is there, not for empty tables: learning, and the first pages."""
-    with connection.cursor() as cursor:
+    with transaction.atomic(), connection.cursor() as cursor:
+        # autovacuum may be analysing a big table at this moment: worth more patience than a request has
+        cursor.execute("SET LOCAL lock_timeout = '60s'")
         cursor.execute("ANALYZE")
 
 

@@ -7,6 +7,7 @@ import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 import pytest
@@ -113,9 +114,9 @@ def test_without_the_order_of_locks_they_would(committed_federation: Federation,
         assert found_deadlock(crowd, send_crosswise, committed_federation)
 
 
-def send_free(number: int, federation: Federation, n: int) -> list[Outcome]:
+def send_free(number: int, federation: Federation, n: int, size: int = 12) -> list[Outcome]:
     """The same keys and jobs from the front and from the back, without any wallet's lock to hide behind."""
-    reports = [replace(federation.report(key=f"{n}-{i}", job_id=f"j-{i}"), lines=()) for i in range(12)]
+    reports = [replace(federation.report(key=f"{n}-{i}", job_id=f"j-{i}"), lines=()) for i in range(size)]
     return usage.ingest(federation.client, reports if number % 2 else reports[::-1], on_reuse="replay")
 
 
@@ -130,7 +131,7 @@ def test_the_same_keys_in_opposite_order_never_deadlock(
 
 def test_without_the_order_of_keys_they_would(committed_federation: Federation, crowd: Crowd) -> None:
     with planted(NO_ORDER_OF_KEYS):
-        assert found_deadlock(crowd, send_free, committed_federation)
+        assert found_deadlock(crowd, partial(send_free, size=100), committed_federation)
 
 
 def found_deadlock(crowd: Crowd, call: Any, federation: Federation) -> bool:

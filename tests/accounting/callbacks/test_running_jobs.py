@@ -39,7 +39,7 @@ def test_a_job_whose_wallet_something_else_empties_is_told_to_stop(
     book(federation, "k-1", lines=cpu(70), job_id="other", execution_id="other")
     ((kind, data),) = heard(receiver)
     assert (kind, data["decision"], data["reason"]) == ("job.stop", "stop", "no_credit")
-    assert (data["hold"], data["job"], data["source"]) == (str(made.id), "j-1", made.source)
+    assert (data["hold"], data["job_id"], data["source"]) == (str(made.id), "j-1", made.source)
     assert receiver.received[0].headers["webhook-signature"].startswith("v1,")
     book(federation, "k-2", lines=cpu(1), job_id="other", execution_id="other-2")
     assert len(heard(receiver)) == 1
