@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -15,30 +15,18 @@ from accounting.holds import Reserved
 from accounting.models import BackEnd, Grant, HoldEvent, Job, Transaction, UsageReport
 from accounting.rating import UsageLine
 from accounting.usage import Outcome
-from tests.accounting.books import GOLDEN, book, booked, ingest, micros, paid_by, prove, rows
-from tests.accounting.hold_books import check_held, held, reserve, state, story
+from tests.accounting.books import GOLDEN, book, booked, ingest, micros, paid_by, rows
+from tests.accounting.hold_books import held, reserve, state, story
 from tests.conftest import Federation
 
 MoveClock = Callable[[datetime | None], None]
+pytestmark = pytest.mark.usefixtures("sound_books")
 
 
 def cpu(credits: float) -> tuple[UsageLine, ...]:
     """CPU time that costs so many credits at 1.5 an hour."""
     seconds = Decimal(str(credits)) * 2400
     return (UsageLine("cpu", seconds, "cpu-seconds", f"{seconds:f}"),)
-
-
-@pytest.fixture
-def home(federation: Federation) -> int:
-    federation.grant(federation.alice.personal_organisation, micros(100), "g")
-    return federation.alice.personal_organisation
-
-
-@pytest.fixture(autouse=True)
-def _books(federation: Federation) -> Iterator[None]:
-    yield
-    check_held()
-    prove()
 
 
 def capture(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -14,24 +14,12 @@ from accounting.holds import Reserved
 from accounting.models import BackEnd, Grant, QuarantinedReport, UsageReport
 from accounting.usage import Outcome, UsageLine
 from tests.accounting.books import GOLDEN, book, booked, micros, paid_by, prove
-from tests.accounting.hold_books import check_held, held, reserve, state, story
+from tests.accounting.hold_books import held, reserve, state, story
 from tests.accounting.test_captures import capture, cpu
 from tests.conftest import Federation
 
 MoveClock = Callable[[datetime | None], None]
-
-
-@pytest.fixture
-def home(federation: Federation) -> int:
-    federation.grant(federation.alice.personal_organisation, micros(100), "g")
-    return federation.alice.personal_organisation
-
-
-@pytest.fixture(autouse=True)
-def _books(federation: Federation) -> Iterator[None]:
-    yield
-    check_held()
-    prove()
+pytestmark = pytest.mark.usefixtures("sound_books")
 
 
 def batch(federation: Federation, *reports: Any) -> list[Outcome]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -11,25 +11,13 @@ import pytest
 from accounting import holds, queries, usage
 from accounting.errors import HoldNotOpen
 from accounting.models import Job
-from tests.accounting.books import GOLDEN, book, booked, micros, paid_by, prove
-from tests.accounting.hold_books import check_held, held, reserve, state
+from tests.accounting.books import GOLDEN, book, booked, micros, paid_by
+from tests.accounting.hold_books import held, reserve, state
 from tests.accounting.test_captures import capture, cpu
 from tests.conftest import Federation
 
 MoveClock = Callable[[datetime | None], None]
-
-
-@pytest.fixture
-def home(federation: Federation) -> int:
-    federation.grant(federation.alice.personal_organisation, micros(100), "g")
-    return federation.alice.personal_organisation
-
-
-@pytest.fixture(autouse=True)
-def _books(federation: Federation) -> Iterator[None]:
-    yield
-    check_held()
-    prove()
+pytestmark = pytest.mark.usefixtures("sound_books")
 
 
 def test_the_report_of_a_canceled_job_replaces_what_was_captured_before_the_release(

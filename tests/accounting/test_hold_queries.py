@@ -23,12 +23,6 @@ from tests.conftest import Federation
 MoveClock = Callable[[datetime | None], None]
 
 
-@pytest.fixture
-def home(federation: Federation) -> int:
-    federation.grant(federation.alice.personal_organisation, micros(100), "g")
-    return federation.alice.personal_organisation
-
-
 def the(organisation: int, hold: holds.Reserved) -> hold_queries.HoldView:
     found = hold_queries.find(hold.id, [organisation])
     assert found is not None

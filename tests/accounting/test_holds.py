@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from uuid import uuid4
@@ -24,25 +24,12 @@ from accounting.errors import (
     TooManyHolds,
 )
 from accounting.models import Grant, OutboxEvent
-from tests.accounting.books import book, micros, prove
-from tests.accounting.hold_books import bound, check_held, held, request, reserve, state, story
+from tests.accounting.books import book, micros
+from tests.accounting.hold_books import bound, held, request, reserve, state, story
 from tests.conftest import ISSUER, SOURCE, Federation
 
 MoveClock = Callable[[datetime | None], None]
-
-
-@pytest.fixture
-def home(federation: Federation) -> int:
-    """Alice's own organisation with 100 credits."""
-    federation.grant(federation.alice.personal_organisation, micros(100), "g")
-    return federation.alice.personal_organisation
-
-
-@pytest.fixture(autouse=True)
-def _books(federation: Federation) -> Iterator[None]:
-    yield
-    check_held()
-    prove()
+pytestmark = pytest.mark.usefixtures("sound_books")
 
 
 class TestReserving:

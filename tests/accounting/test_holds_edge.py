@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -14,24 +14,12 @@ from accounting.holds import Payer, Request
 from accounting.models import Grant, Member, OutboxEvent
 from accounting.prechecks import Need, Question
 from accounting.principals import ServicePrincipal
-from tests.accounting.books import micros, prove
-from tests.accounting.hold_books import check_held, held, reserve, state
+from tests.accounting.books import micros
+from tests.accounting.hold_books import held, reserve, state
 from tests.conftest import ISSUER, SOURCE, Federation
 
 MoveClock = Callable[[datetime | None], None]
-
-
-@pytest.fixture
-def home(federation: Federation) -> int:
-    federation.grant(federation.alice.personal_organisation, micros(100), "g")
-    return federation.alice.personal_organisation
-
-
-@pytest.fixture(autouse=True)
-def _books(federation: Federation) -> Iterator[None]:
-    yield
-    check_held()
-    prove()
+pytestmark = pytest.mark.usefixtures("sound_books")
 
 
 class TestWhatIsOverdue:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -13,16 +12,12 @@ from accounting.errors import HoldNotOpen, ParentInvalid, PaymentRequired, Permi
 from accounting.holds import Payer, Request, Reserved
 from accounting.models import OpenHold
 from accounting.principals import ServicePrincipal
-from tests.accounting.books import GOLDEN, book, ingest, micros, prove
-from tests.accounting.hold_books import bound, check_held, held, reserve, state, story
+from tests.accounting.books import GOLDEN, book, ingest, micros
+from tests.accounting.hold_books import bound, held, reserve, state, story
 from tests.accounting.test_captures import cpu
 from tests.conftest import ISSUER, Federation
 
-
-@pytest.fixture
-def home(federation: Federation) -> int:
-    federation.grant(federation.alice.personal_organisation, micros(100), "g")
-    return federation.alice.personal_organisation
+pytestmark = pytest.mark.usefixtures("sound_books")
 
 
 @pytest.fixture
@@ -39,13 +34,6 @@ def parent(federation: Federation, home: int, aggregator: ServicePrincipal) -> R
     terms: dict[str, Any] = {"budget": micros(60), "lifetime": timedelta(hours=2)}
     asked = Request(Payer("aggregator", federation.alice.sub), "agg-1", micros(60), "p-1", **terms)
     return holds.reserve(aggregator, asked)
-
-
-@pytest.fixture(autouse=True)
-def _books(federation: Federation) -> Iterator[None]:
-    yield
-    check_held()
-    prove()
 
 
 def child(federation: Federation, parent: Reserved, key: str, amount: float, **changes: Any) -> Reserved:

@@ -6,20 +6,12 @@ import json
 from datetime import UTC, timedelta
 from typing import Any
 
-import pytest
-
 from accounting import callbacks, captures, limits, outbox, queries, tasks
 from accounting.models import CallbackDelivery, OpenHold, OutboxEvent
 from tests.accounting.books import book, micros
 from tests.accounting.hold_books import reserve
 from tests.accounting.test_captures import cpu
 from tests.conftest import Federation
-
-
-@pytest.fixture
-def home(federation: Federation) -> int:
-    federation.grant(federation.alice.personal_organisation, micros(100), "g")
-    return federation.alice.personal_organisation
 
 
 def told(person: int) -> list[str]:

@@ -1,7 +1,8 @@
-"""What the two lists share: known parameters only, a page by cursor, nothing cached on the way."""
+"""What the lists share: known parameters only, a page by cursor, nothing cached on the way."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import Any
 
 from django.db.models import QuerySet
@@ -13,7 +14,7 @@ from accounting.api.v1 import parameters
 from accounting.api.v1.balance import PRIVATE
 
 
-class ListView(GenericAPIView[Any]):
+class ListView(ABC, GenericAPIView[Any]):
     """`get_queryset` gives what the caller may see; filters and pages come from the settings."""
 
     metadata_class = None  # OPTIONS is no operation of ours; DRF's would look for a serializer
@@ -27,5 +28,6 @@ class ListView(GenericAPIView[Any]):
             response[name] = value
         return response
 
+    @abstractmethod
     def document(self, row: Any) -> Any:
-        raise NotImplementedError
+        """A row as the API shows it."""

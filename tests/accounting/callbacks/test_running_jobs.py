@@ -5,21 +5,13 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import pytest
-
 from accounting import callbacks, captures, holds, limits, outbox
 from accounting.callbacks import delivery
-from tests.accounting.books import book, micros
+from tests.accounting.books import book
 from tests.accounting.callbacks.receiver import Receiver
 from tests.accounting.hold_books import reserve
 from tests.accounting.test_captures import cpu
 from tests.conftest import Federation
-
-
-@pytest.fixture
-def home(federation: Federation) -> int:
-    federation.grant(federation.alice.personal_organisation, micros(100), "g")
-    return federation.alice.personal_organisation
 
 
 def heard(receiver: Receiver) -> list[tuple[str, dict[str, Any]]]:
