@@ -38,7 +38,13 @@ class Job(models.Model):
                 fields=["source", "job_id", "person", "organisation"], name="job_once_a_source_and_payer"
             )
         ]
-        indexes = [models.Index(fields=["organisation", "-reported_at", "-id"], name="job_of_organisation")]
+        indexes = [
+            models.Index(fields=["organisation", "-reported_at", "-id"], name="job_of_organisation"),
+            # For the beginning of an id as somebody types it, whatever the collation of the database.
+            models.Index(
+                fields=["organisation", "job_id"], name="job_by_id", opclasses=["int8_ops", "text_pattern_ops"]
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.job_id} (job {self.pk})"
