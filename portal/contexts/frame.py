@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 from django.conf import settings
 from django.http import HttpRequest
@@ -86,11 +86,22 @@ def _build(request: HttpRequest) -> Frame:
 
 
 def sign_in_url(request: HttpRequest) -> str:
-    """Where to sign in and come back to this page; the landing page leads on to the dashboard."""
-    start = reverse("oidc_authentication_init")
-    if request.method != "GET" or request.path in ("/", reverse("signed-out"), reverse("oidc_authentication_callback")):
-        return start
-    return f"{start}?{urlencode({'next': request.get_full_path()})}"
+    """Where to sign in and come back to this page, or to the one that a form was sent from; the landing page leads on to
+    the dashboard.
+    """
+    start, back = reverse("oidc_authentication_init"), request.get_full_path()
+    if request.method not in {"GET", "HEAD"}:
+        back = _came_from(request)
+    alone = ("", "/", reverse("signed-out"), reverse("oidc_authentication_callback"))
+    return start if back.partition("?")[0] in alone else f"{start}?{urlencode({'next': back})}"
+
+
+def _came_from(request: HttpRequest) -> str:
+    """The page of this site that the browser says it was on; empty when it says none."""
+    address = urlsplit(request.headers.get("HX-Current-URL") or request.headers.get("Referer", ""))
+    if address.netloc != request.get_host():
+        return ""
+    return f"{address.path}?{address.query}" if address.query else address.path
 
 
 def _pages(path: str) -> tuple[PageLink, ...]:

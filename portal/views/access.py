@@ -7,8 +7,10 @@ from functools import wraps
 from typing import Any, TypeVar, cast
 
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import render
 from django.utils.cache import add_never_cache_headers, patch_vary_headers
 
+from portal import logs
 from portal.contexts import frame
 from portal.models import User
 
@@ -44,8 +46,11 @@ def signed_in(view: View) -> View:
 
 
 def _to_sign_in(request: HttpRequest) -> HttpResponse:
-    target = frame.sign_in_url(request)
     if request.headers.get("HX-Request"):
         # A part of a page cannot follow a redirect to the provider: the whole page goes.
-        return HttpResponse(status=401, headers={"HX-Redirect": target})
-    return HttpResponseRedirect(target)
+        return HttpResponse(status=401, headers={"HX-Redirect": frame.sign_in_url(request)})
+    if request.method not in {"GET", "HEAD"}:
+        # A form that was open while the session ended. A redirect would say nothing of what was not saved.
+        context = {"request_id": logs.current_request_id(), "sign_in": frame.sign_in_url(request)}
+        return render(request, "401.html", context, status=401)
+    return HttpResponseRedirect(frame.sign_in_url(request))

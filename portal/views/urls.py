@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from portal.views import account, estimates, holds, jobs, pages, sign_in
+from portal.views import account, brand, estimates, help, holds, jobs, pages, search, sign_in, styleguide
 
 urlpatterns = [
     path("", pages.landing, name="landing"),
@@ -27,4 +27,9 @@ urlpatterns = [
     path("estimates/", estimates.record, name="estimates"),
     path("profile/", account.profile, name="profile"),
     path("terms/", account.terms, name="terms"),
+    path("search/", search.search, name="search"),
+    path("help/", help.topics, name="help"),
+    path("help/<slug:slug>/", help.topic, name="help-topic"),
+    path("brand/<slug:version>/<str:name>", brand.part, name="brand"),
+    path("styleguide/", styleguide.guide, name="styleguide"),
 ]
