@@ -8,7 +8,7 @@ class Migration(migrations.Migration):
     atomic = False
 
     dependencies = [
-        ("accounting", "0007_estimates"),
+        ("accounting", "0008_spending"),
     ]
 
     operations = [
