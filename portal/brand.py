@@ -81,7 +81,7 @@ def part(name: str) -> Part | None:
 
 @lru_cache(maxsize=8)
 def picture(path: str) -> Part:
-    """A logo's file. :raises OSError: when it cannot be read. :raises ValueError: when it is no picture, or too large."""
+    """A logo's file. :raises OSError: when it cannot be read. :raises ValueError: when it is none or too large."""
     content_type = TYPES.get(Path(path).suffix.lower())
     if content_type is None:
         raise ValueError(f"{path} does not end in {', '.join(TYPES)}")

@@ -40,7 +40,12 @@ USUAL = Colour(0.505, 0.19, 264)
 """What a hue alone is filled up with, and the accent where none is set."""
 # What stands behind the accent: pages, panels, menus and their sunken parts (assets/css/app.css).
 _LIGHT_GROUNDS = (Colour(0.984, 0.003, 265), WHITE, Colour(0.966, 0.004, 265))
-_DARK_GROUNDS = (Colour(0.165, 0.014, 265), Colour(0.205, 0.016, 265), Colour(0.24, 0.018, 265), Colour(0.245, 0.017, 265))
+_DARK_GROUNDS = (
+    Colour(0.165, 0.014, 265),
+    Colour(0.205, 0.016, 265),
+    Colour(0.24, 0.018, 265),
+    Colour(0.245, 0.017, 265),
+)
 
 
 def read(text: str) -> Colour:

@@ -62,6 +62,7 @@ RESERVED = frozenset(
         "help",
         "holds",
         "jobs",
+        "language",
         "notices",
         "oidc",
         "organisation",

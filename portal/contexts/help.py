@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from django.utils.functional import _StrPromise
 
 
-
 @dataclass(frozen=True, slots=True)
 class Question:
     """`slug` is the anchor on the page and the name of the template that answers it."""
@@ -135,7 +134,7 @@ def page_of(slug: str = "") -> HelpPage:
 
 
 def find(words: Sequence[str]) -> tuple[Found, ...]:
-    """Questions that have each of the words in themselves or their answer; those that have them in their title first."""
+    """Questions that have each of the words in themselves or their answer, those with most in the title first."""
     wanted = [word.casefold() for word in words]
     found = [
         (sum(word in entry.title.casefold() for word in wanted), Found(entry.title, entry.topic, entry.href))
@@ -155,7 +154,7 @@ class _Entry:
 
 @lru_cache(maxsize=16)
 def _entries(language: str, credit_euro: str, support: str) -> tuple[_Entry, ...]:
-    """Every question with the words of its answer, in a language; a handful of pages, so they are searched in memory."""
+    """Every question with the words of its answer, in a language; they are few, so they are searched in memory."""
     return tuple(_read(language))
 
 

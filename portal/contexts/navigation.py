@@ -44,12 +44,16 @@ class Entry:
 
 
 ENTRIES = (
-    Entry("dashboard", _("Dashboard"), icon="layout-dashboard", group=WORK, main=1, words=_("balance credits left start")),
+    Entry(
+        "dashboard", _("Dashboard"), icon="layout-dashboard", group=WORK, main=1, words=_("balance credits left start")
+    ),
     Entry("jobs", _("Jobs"), icon="list-checks", group=WORK, main=3, words=_("costs receipts charges")),
     Entry("holds", _("Holds"), icon="hourglass", group=WORK, main=4, words=_("reserved running budget")),
     Entry("estimates", _("Estimates"), icon="gauge", group=WORK, main=5, words=_("accuracy calibration")),
     Entry("admin:index", _("Records"), icon="database", group=OPERATION, audience=STAFF, words=_("admin ledger")),
-    Entry("help", _("Help"), icon="circle-question-mark", group=SUPPORT, audience=ANYBODY, words=_("questions answers")),
+    Entry(
+        "help", _("Help"), icon="circle-question-mark", group=SUPPORT, audience=ANYBODY, words=_("questions answers")
+    ),
 )
 #: Found by searching, and reached by the account's menu rather than the side bar.
 ELSEWHERE = (

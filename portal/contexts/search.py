@@ -98,7 +98,9 @@ def _job(job: Job, frame: Frame) -> Hit:
     payer = "" if job.organisation_id == current else f"?{urlencode({'payer': job.organisation_id})}"
     names = {"job": job.job_id, "backend": job.source.backend.name, "payer": job.organisation.name}
     note = _("%(job)s · %(backend)s · paid by %(payer)s") if payer else _("%(job)s · %(backend)s")
-    return Hit(title_of(job), note % names, icon="list-checks", href=f"{job_path(job.source.source_id, job.job_id)}{payer}")
+    return Hit(
+        title_of(job), note % names, icon="list-checks", href=f"{job_path(job.source.source_id, job.job_id)}{payer}"
+    )
 
 
 def _organisations(frame: Frame, words: Sequence[str]) -> tuple[Hit, ...]:
@@ -135,12 +137,15 @@ def _backends(user: User | None, text: str) -> tuple[Hit, ...]:
 
 def _pages(user: User | None, words: Sequence[str]) -> tuple[Hit, ...]:
     found = navigation.find(user, words)
-    return tuple(Hit(link.title, note="", icon=link.icon, href=link.href) for link in (found[:OTHERS] if words else found))
+    return tuple(
+        Hit(link.title, note="", icon=link.icon, href=link.href) for link in (found[:OTHERS] if words else found)
+    )
 
 
 def _answers(words: Sequence[str]) -> tuple[Hit, ...]:
     if not words:
         return ()
     return tuple(
-        Hit(found.title, found.topic, icon="circle-question-mark", href=found.href) for found in answers.find(words)[:OTHERS]
+        Hit(found.title, found.topic, icon="circle-question-mark", href=found.href)
+        for found in answers.find(words)[:OTHERS]
     )

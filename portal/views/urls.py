@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from django.urls import path
 
-from portal.views import account, brand, estimates, help, holds, jobs, pages, search, sign_in, styleguide
+from portal.views import account, brand, estimates, holds, jobs, pages, search, sign_in, styleguide
+from portal.views import help as answers
 
 urlpatterns = [
     path("", pages.landing, name="landing"),
@@ -29,8 +30,8 @@ urlpatterns = [
     path("profile/", account.profile, name="profile"),
     path("terms/", account.terms, name="terms"),
     path("search/", search.search, name="search"),
-    path("help/", help.topics, name="help"),
-    path("help/<slug:slug>/", help.topic, name="help-topic"),
+    path("help/", answers.topics, name="help"),
+    path("help/<slug:slug>/", answers.topic, name="help-topic"),
     path("brand/<slug:version>/<str:name>", brand.part, name="brand"),
     path("styleguide/", styleguide.guide, name="styleguide"),
 ]

@@ -12,7 +12,9 @@ from django.test import Client
 
 from portal import brand
 
-SVG = b'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 100 28"><script>alert(1)</script><path d="M0 0h9v9z"/></svg>'
+SVG = (
+    b'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 100 28"><script>alert(1)</script><path d="M0 0h9v9z"/></svg>'
+)
 
 
 @pytest.fixture
@@ -67,7 +69,11 @@ class TestPages:
 
 class TestFiles:
     def test_each_is_served_for_ever_under_its_hash(self, branded: Any, client: Client) -> None:
-        for name, content_type in ((brand.ACCENT, "text/css"), (brand.LOGO, "image/svg+xml"), (brand.LOGO_DARK, "image/png")):
+        for name, content_type in (
+            (brand.ACCENT, "text/css"),
+            (brand.LOGO, "image/svg+xml"),
+            (brand.LOGO_DARK, "image/png"),
+        ):
             response = client.get(brand.address(name))
 
             assert response.status_code == 200

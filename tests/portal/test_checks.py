@@ -87,7 +87,9 @@ BROKEN: Mapping[str, list[dict[str, Any]]] = {
         {"REST_FRAMEWORK": {"DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.BrowsableAPIRenderer"]}},
         {"REST_FRAMEWORK": {"DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.FormParser"]}},
     ],
-    "E021": [{"SITE_ACCENT": accent} for accent in ("blue", "400", "#ffcc00", "oklch(80% 0.1 90)", "oklch(2 0.1 90)", "#fff")],
+    "E021": [
+        {"SITE_ACCENT": accent} for accent in ("blue", "400", "#ffcc00", "oklch(80% 0.1 90)", "oklch(2 0.1 90)", "#fff")
+    ],
     "E022": [
         {"SITE_LOGO": "/nowhere/logo.svg"},
         {"SITE_LOGO": __file__},

@@ -1,4 +1,4 @@
-"""Whatever accent a federation chooses, all text on its pages can be read; what could not be is refused with a reason."""
+"""Whatever accent a federation chooses, all text on its pages can be read; what could not be is refused."""
 
 from __future__ import annotations
 
@@ -43,7 +43,12 @@ def test_a_colour_that_cannot_be_read_is_refused_with_one_that_can() -> None:
 
 @pytest.mark.parametrize(
     ("text", "lightness", "chroma", "hue"),
-    [("#2a5bd7", 0.5156, 0.198, 264.2), ("#000000", 0, 0, 0), ("#7a1fa2", 0.4507, 0.2047, 311.9), ("#006b3c", 0.466, 0.117, 156.3)],
+    [
+        ("#2a5bd7", 0.5156, 0.198, 264.2),
+        ("#000000", 0, 0, 0),
+        ("#0000ff", 0.452, 0.3132, 264.1),
+        ("#008000", 0.5198, 0.1769, 142.5),
+    ],
 )
 def test_known_values(text: str, lightness: float, chroma: float, hue: float) -> None:
     """As the conversion of CSS Color 4 gives them."""
@@ -62,11 +67,25 @@ def test_the_contrast_is_that_of_wcag() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "blue", "400", "-1", "264deg", "#12345", "#1234567", "oklch(50% 0.2)", "oklch(2 0.1 90)", "oklch(50% 0.1 361)",
-     "#fff}body{display:none", "url(x)", "50;color:red", "\x00"],
+    [
+        "",
+        "blue",
+        "400",
+        "-1",
+        "264deg",
+        "#12345",
+        "#1234567",
+        "oklch(50% 0.2)",
+        "oklch(2 0.1 90)",
+        "oklch(50% 0.1 361)",
+        "#fff}body{display:none",
+        "url(x)",
+        "50;color:red",
+        "\x00",
+    ],
 )
 def test_what_is_no_colour_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match=".+"):
+    with pytest.raises(ValueError, match=r"."):
         colours.read(text)
 
 
@@ -85,6 +104,7 @@ def test_the_style_sheet_has_nothing_but_the_tones() -> None:
     sheet = colours.stylesheet(colours.read("150"))
     colour = r"oklch\([\d.]+% [\d.]+ [\d.]+\)"
     tones = ";".join(
-        rf"--color-{name}:light-dark\({colour},{colour}\)" for name in ("accent", "accent-strong", "accent-soft", "on-accent")
+        rf"--color-{name}:light-dark\({colour},{colour}\)"
+        for name in ("accent", "accent-strong", "accent-soft", "on-accent")
     )
     assert re.fullmatch(rf":root{{{tones}}}\n", sheet)

@@ -101,6 +101,8 @@ def test_another_topic_is_not_found(client: Client, db: None, slug: str) -> None
     assert client.get(f"/help/{slug}/").status_code == 404
 
 
-def test_strangers_read_without_a_query(client: Client, django_assert_num_queries: DjangoAssertNumQueries, db: None) -> None:
+def test_strangers_read_without_a_query(
+    client: Client, django_assert_num_queries: DjangoAssertNumQueries, db: None
+) -> None:
     with django_assert_num_queries(0):
         client.get("/help/researcher/")

@@ -23,10 +23,8 @@ EMPTY = re.compile("Nothing fits these words")
 
 def hits(response: Any) -> list[str]:
     """The addresses of what was found, and the organisations that can be switched to."""
-    page = response.content.decode()
-    return re.findall(r'data-hit href="([^"]*)"|data-hit name="organisation" value="(\d+)"', page) and [
-        one or other for one, other in re.findall(r'data-hit href="([^"]*)"|data-hit name="organisation" value="(\d+)"', page)
-    ]
+    found = re.findall(r'data-hit href="([^"]*)"|data-hit name="organisation" value="(\d+)"', response.content.decode())
+    return [address or organisation for address, organisation in found]
 
 
 class TestWhoFindsWhat:
@@ -75,7 +73,7 @@ class TestFinding:
     def test_a_job(self, alice: Client, text: str) -> None:
         assert GOLDEN in hits(alice.get("/search/", {"q": text}))
 
-    def test_a_job_of_the_other_organisation_opens_as_its_payer_sees_it(self, alice: Client, scene: scenes.Scene) -> None:
+    def test_a_job_of_the_other_organisation_opens_as_its_payer_sees(self, alice: Client, scene: scenes.Scene) -> None:
         organisations.switch_organisation(scene.alice, scene.home)
         response = alice.get("/search/", {"q": "j-2611209f31c4a7"})
 
@@ -117,7 +115,9 @@ class TestFinding:
         assert response.status_code == 400
         assert "q must" in response.content.decode()
 
-    @pytest.mark.parametrize("text", ["%", "' OR 1=1", "<script>alert(1)</script>", "\u202e", "\U0001f6f0", "9" * 200, "\\", "a " * 99])
+    @pytest.mark.parametrize(
+        "text", ["%", "' OR 1=1", "<script>alert(1)</script>", "\u202e", "\U0001f6f0", "9" * 200, "\\", "a " * 99]
+    )
     def test_anything_else_is_looked_for_and_shown_as_it_is(self, alice: Client, text: str) -> None:
         response = alice.get("/search/", {"q": text})
 
@@ -142,7 +142,9 @@ class TestQueries:
         one, many = (count(lambda q=q: alice.get("/search/", {"q": q})) for q in ("j-2611209f31c4a7", "j-26"))  # type: ignore[misc]
 
         assert one == many
-        jobs = [href for href in hits(alice.get("/search/", {"q": "j-26"})) if href.startswith("/jobs/") and "?" not in href]
+        jobs = [
+            href for href in hits(alice.get("/search/", {"q": "j-26"})) if href.startswith("/jobs/") and "?" not in href
+        ]
         assert len(jobs) <= JOBS
 
 
