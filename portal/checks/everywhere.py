@@ -67,7 +67,19 @@ RESERVED = frozenset(
         "oidc",
         "organisation",
     }
-    | {"problems", "profile", "receipts", "search", "sign-out", "signed-out", "static", "styleguide", "terms", "theme"}
+    | {
+        "problems",
+        "profile",
+        "receipts",
+        "search",
+        "session-over",
+        "sign-out",
+        "signed-out",
+        "static",
+        "styleguide",
+        "terms",
+        "theme",
+    }
 )
 
 

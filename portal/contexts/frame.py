@@ -95,11 +95,21 @@ def sign_in_url(request: HttpRequest) -> str:
     """Where to sign in and come back to this page, or to the one that a form was sent from; the landing page leads on
     to the dashboard.
     """
-    start, back = reverse("oidc_authentication_init"), request.get_full_path()
-    if request.method not in {"GET", "HEAD"}:
-        back = _came_from(request)
-    alone = ("", "/", reverse("signed-out"), reverse("oidc_authentication_callback"))
+    back = request.get_full_path() if request.method in {"GET", "HEAD"} else _came_from(request)
+    return sign_in_to(back)
+
+
+def sign_in_to(back: str) -> str:
+    """Where to sign in and go on to `back`, a path of this site or nothing."""
+    start = reverse("oidc_authentication_init")
+    alone = ("", "/", reverse("signed-out"), reverse("session-over"), reverse("oidc_authentication_callback"))
     return start if back.partition("?")[0] in alone else f"{start}?{urlencode({'next': back})}"
+
+
+def session_over_url(request: HttpRequest) -> str:
+    """Where somebody is told that the form they sent was not saved, because their session had ended."""
+    back = _came_from(request)
+    return f"{reverse('session-over')}?{urlencode({'next': back})}" if back else reverse("session-over")
 
 
 def _came_from(request: HttpRequest) -> str:

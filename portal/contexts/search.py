@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from portal.models import User
 
 LONGEST = 200
-JOBS = 8
+JOBS = 6
 OTHERS = 5
 """How many of each other kind are shown."""
 
@@ -97,7 +97,7 @@ def _job(job: Job, frame: Frame) -> Hit:
     # Two payers of one job have a page each; that of the current organisation needs no word about it.
     payer = "" if job.organisation_id == current else f"?{urlencode({'payer': job.organisation_id})}"
     names = {"job": job.job_id, "backend": job.source.backend.name, "payer": job.organisation.name}
-    note = _("%(job)s · %(backend)s · paid by %(payer)s") if payer else _("%(job)s · %(backend)s")
+    note = _("%(backend)s · %(job)s · paid by %(payer)s") if payer else _("%(backend)s · %(job)s")
     return Hit(
         title_of(job), note % names, icon="list-checks", href=f"{job_path(job.source.source_id, job.job_id)}{payer}"
     )

@@ -1,14 +1,115 @@
-"""What the style guide shows: each part of the pages with figures that are nobody's."""
+"""What the style guide shows: each part of the pages, with figures that are nobody's."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from portal.contexts.charts import Chart, Series
+from portal.forms.styleguide import SampleForm
+
+Sample = Mapping[str, Any]
+_DAYS = tuple(f"{day} Nov" for day in range(10, 20))
 
 
 @dataclass(frozen=True, slots=True)
 class StyleguidePage:
-    pass
+    """Samples have the shapes that the parts take, so that the guide breaks when a part does."""
+
+    form: SampleForm
+    sent: bool
+    crumbs: tuple[Sample, ...]
+    tabs: tuple[Sample, ...]
+    filters: tuple[Sample, ...]
+    badges: tuple[Sample, ...]
+    states: tuple[str, ...]
+    kinds: tuple[str, ...]
+    meters: tuple[Sample, ...]
+    rows: tuple[Sample, ...]
+    total: int
+    places: Sample
+    charts: tuple[Chart, ...]
+    hits: tuple[Sample, ...]
+    at: datetime
 
 
-def page_of(sent: object) -> StyleguidePage:
-    return StyleguidePage()
+def page_of(sent: Mapping[str, Any] | None) -> StyleguidePage:
+    """:param sent: the form as it was sent; None shows it empty."""
+    rows = _rows()
+    return StyleguidePage(
+        form=SampleForm(sent),
+        sent=sent is not None,
+        crumbs=({"title": "Organisation", "href": "#breadcrumbs"}, {"title": "Projects", "href": "#breadcrumbs"}),
+        tabs=tuple(
+            {"title": title, "href": "#tabs", "here": title == "Members"}
+            for title in ("General", "Members", "Projects", "Limits", "Transfers", "Audit log")
+        ),
+        filters=(
+            _filter("backend", "Back end", ("All back ends", "Terrascope", "CDSE"), "Terrascope"),
+            _filter("state", "State", ("All states", "Finished", "Failed"), "All states"),
+        ),
+        badges=tuple({"tone": tone, "text": tone.capitalize()} for tone in ("plain", "accent", "good", "warn", "bad")),
+        states=("FINISHED", "RUNNING", "ACCEPTED", "KILLED", "FAILED", ""),
+        kinds=("free", "trial", "sponsored", "voucher", "paid"),
+        meters=(
+            {"share": "34.0", "percent": 34, "name": "of its budget", "tone": "", "label": "34 % of its budget used"},
+            {
+                "share": "85.0",
+                "percent": 85,
+                "name": "of its budget",
+                "tone": "warn",
+                "label": "85 % of its budget used",
+            },
+            {"share": "100", "percent": 100, "name": "of a limit", "tone": "bad", "label": "100 % of a limit used"},
+        ),
+        rows=rows,
+        total=sum(row["cost"] for row in rows),
+        places={"newer": "#tables", "older": "#tables"},
+        charts=_charts(),
+        hits=(
+            {"title": "NDVI composite of Flanders", "note": "Terrascope · j-2611209f31c4a7", "icon": "list-checks"},
+            {
+                "title": "Why did my failed job cost something?",
+                "note": "For researchers",
+                "icon": "circle-question-mark",
+            },
+        ),
+        at=datetime(2026, 11, 20, 9, 12, 40, tzinfo=UTC),
+    )
+
+
+def _filter(name: str, title: str, options: tuple[str, ...], chosen: str) -> Sample:
+    shown = tuple({"value": option, "title": option, "chosen": option == chosen} for option in options)
+    return {"name": f"sample-{name}", "title": title, "options": shown}
+
+
+def _rows() -> tuple[Sample, ...]:
+    names = (
+        ("NDVI composite of Flanders", "j-2611209f31c4a7", "Terrascope", "FINISHED", 7_759_775),
+        ("Crop type map, training tiles", "j-26111977aa01", "CDSE", "FAILED", 1_250_000),
+        ("Burnt area, Rhodes", "j-261118c0ffee", "CDSE", "RUNNING", 52_000_000),
+    )
+    return tuple(dict(zip(("title", "job_id", "backend", "state", "cost"), row, strict=True)) for row in names)
+
+
+def _charts() -> tuple[Chart, ...]:
+    back_ends = (
+        Series("Terrascope", ("41", "52", "38", "0", "12", "66", "71", "48", "59", "44")),
+        Series("CDSE", ("22", "18", "31", "4", "0", "27", "25", "36", "30", "28")),
+        Series("EODC", ("5", "9", "0", "0", "2", "11", "8", "14", "6", "10")),
+    )
+    forecast = (
+        Series("Spent", ("63", "142", "211", "215", "229", "333", "437", "535", "630", "712")),
+        Series("Budget", ("900",) * 10, tone="warn"),
+    )
+    processes = (Series("Credits", ("312", "204", "121", "75")),)
+    labels = ("biopar", "max_ndvi", "sentinel1_stats", "other")
+    return (
+        Chart("guide-bar", "Credits a day by back end", "bar", _DAYS, back_ends, "Most days cost 50 to 110 credits."),
+        Chart(
+            "guide-line", "Spent this month", "line", _DAYS, forecast, "712 of 900 credits are spent.", stacked=False
+        ),
+        Chart("guide-ring", "By process", "doughnut", labels, processes, "biopar has cost the most, 312 credits."),
+    )

@@ -7,10 +7,8 @@ from functools import wraps
 from typing import Any, TypeVar, cast
 
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.shortcuts import render
 from django.utils.cache import add_never_cache_headers, patch_vary_headers
 
-from portal import logs
 from portal.contexts import frame
 from portal.models import User
 
@@ -51,6 +49,5 @@ def _to_sign_in(request: HttpRequest) -> HttpResponse:
         return HttpResponse(status=401, headers={"HX-Redirect": frame.sign_in_url(request)})
     if request.method not in {"GET", "HEAD"}:
         # A form that was open while the session ended. A redirect would say nothing of what was not saved.
-        context = {"request_id": logs.current_request_id(), "sign_in": frame.sign_in_url(request)}
-        return render(request, "401.html", context, status=401)
+        return HttpResponseRedirect(frame.session_over_url(request))
     return HttpResponseRedirect(frame.sign_in_url(request))

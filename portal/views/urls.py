@@ -15,6 +15,7 @@ urlpatterns = [
     path("oidc/callback/", sign_in.callback, name="oidc_authentication_callback"),
     path("sign-out/", sign_in.sign_out, name="sign-out"),
     path("signed-out/", sign_in.signed_out, name="signed-out"),
+    path("session-over/", sign_in.session_over, name="session-over"),
     path("theme/", account.choose_theme, name="theme"),
     path("language/", account.choose_language, name="language"),
     path("organisation/switch/", account.switch_organisation, name="switch-organisation"),
