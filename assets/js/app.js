@@ -99,7 +99,8 @@ function chartOf(data) {
       maxBarThickness: 26,
       pointRadius: 0,
       pointHitRadius: 12,
-      stack: data.stacked ? 'all' : undefined,
+      // A doughnut has no axis to stack on, and Chart.js looks for it as soon as there is a stack.
+      stack: data.stacked && !round ? 'all' : undefined,
     };
   });
   const ticks = { color: colour('--color-muted') };

@@ -53,31 +53,22 @@ def page_of(sent: Mapping[str, Any] | None) -> StyleguidePage:
         badges=tuple({"tone": tone, "text": tone.capitalize()} for tone in ("plain", "accent", "good", "warn", "bad")),
         states=("FINISHED", "RUNNING", "ACCEPTED", "KILLED", "FAILED", ""),
         kinds=("free", "trial", "sponsored", "voucher", "paid"),
-        meters=(
-            {"share": "34.0", "percent": 34, "name": "of its budget", "tone": "", "label": "34 % of its budget used"},
-            {
-                "share": "85.0",
-                "percent": 85,
-                "name": "of its budget",
-                "tone": "warn",
-                "label": "85 % of its budget used",
-            },
-            {"share": "100", "percent": 100, "name": "of a limit", "tone": "bad", "label": "100 % of a limit used"},
-        ),
+        meters=(_meter(34, "of its budget", ""), _meter(85, "of its budget", "warn"), _meter(100, "of a limit", "bad")),
         rows=rows,
         total=sum(row["cost"] for row in rows),
         places={"newer": "#tables", "older": "#tables"},
         charts=_charts(),
         hits=(
             {"title": "NDVI composite of Flanders", "note": "Terrascope · j-2611209f31c4a7", "icon": "list-checks"},
-            {
-                "title": "Why did my failed job cost something?",
-                "note": "For researchers",
-                "icon": "circle-question-mark",
-            },
+            {"title": "Why did my failed job cost?", "note": "For researchers", "icon": "circle-question-mark"},
         ),
         at=datetime(2026, 11, 20, 9, 12, 40, tzinfo=UTC),
     )
+
+
+def _meter(percent: int, name: str, tone: str) -> Sample:
+    label = f"{percent} % {name} used"
+    return {"share": str(percent), "percent": percent, "name": name, "tone": tone, "label": label}
 
 
 def _filter(name: str, title: str, options: tuple[str, ...], chosen: str) -> Sample:
@@ -108,8 +99,6 @@ def _charts() -> tuple[Chart, ...]:
     labels = ("biopar", "max_ndvi", "sentinel1_stats", "other")
     return (
         Chart("guide-bar", "Credits a day by back end", "bar", _DAYS, back_ends, "Most days cost 50 to 110 credits."),
-        Chart(
-            "guide-line", "Spent this month", "line", _DAYS, forecast, "712 of 900 credits are spent.", stacked=False
-        ),
+        Chart("guide-line", "Spent this month", "line", _DAYS, forecast, "712 of 900 are spent.", stacked=False),
         Chart("guide-ring", "By process", "doughnut", labels, processes, "biopar has cost the most, 312 credits."),
     )

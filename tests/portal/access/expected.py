@@ -98,7 +98,8 @@ RULES: dict[str, tuple[Rule, ...]] = {
     "problems/<slug:code>": (Rule(at("/problems/not_found"), OPEN), Rule(at("/problems/nonsense"), each(404))),
     "favicon.ico": (Rule(at("/favicon.ico"), each(302)),),
     **{name: (Rule(at(f"/{name}"), each(301)),) for name in ("docs", "api/v1/docs")},
-    **{name: (Rule(at(f"/{name}"), each(301)),) for name in ("dashboard", "help", "jobs", "profile", "search", "terms")},
+    **{name: (Rule(at(f"/{name}"), each(301)),) for name in ("dashboard", "jobs", "profile", "terms")},
+    **{name: (Rule(at(f"/{name}"), each(301)),) for name in ("help", "search")},
     # Back ends, by the existing wire
     **_etl("user", FOR_PEOPLE),
     **_etl("user/permissions", api()),
