@@ -103,7 +103,7 @@ function chartOf(data) {
       stack: data.stacked && !round ? 'all' : undefined,
     };
   });
-  const ticks = { color: colour('--color-muted') };
+  const ticks = { color: colour('--color-muted'), font: { family: 'Inter, sans-serif' } };
   const line = colour('--color-line');
   const axes = {
     x: { stacked: data.stacked, grid: { display: false }, border: { color: line }, ticks: { ...ticks, maxTicksLimit: 9, maxRotation: 0 } },

@@ -59,7 +59,7 @@ def page_of(sent: Mapping[str, Any] | None) -> StyleguidePage:
         places={"newer": "#tables", "older": "#tables"},
         charts=_charts(),
         hits=(
-            {"title": "NDVI composite of Flanders", "note": "Terrascope · j-2611209f31c4a7", "icon": "list-checks"},
+            {"title": "Snow line of the Alps", "note": "Terrascope · j-2611209f00c0de", "icon": "list-checks"},
             {"title": "Why did my failed job cost?", "note": "For researchers", "icon": "circle-question-mark"},
         ),
         at=datetime(2026, 11, 20, 9, 12, 40, tzinfo=UTC),
@@ -78,7 +78,7 @@ def _filter(name: str, title: str, options: tuple[str, ...], chosen: str) -> Sam
 
 def _rows() -> tuple[Sample, ...]:
     names = (
-        ("NDVI composite of Flanders", "j-2611209f31c4a7", "Terrascope", "FINISHED", 7_759_775),
+        ("Snow line of the Alps", "j-2611209f00c0de", "Terrascope", "FINISHED", 7_759_775),
         ("Crop type map, training tiles", "j-26111977aa01", "CDSE", "FAILED", 1_250_000),
         ("Burnt area, Rhodes", "j-261118c0ffee", "CDSE", "RUNNING", 52_000_000),
     )
