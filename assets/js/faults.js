@@ -13,11 +13,16 @@ document.addEventListener('htmx:beforeSwap', (event) => {
   }
 });
 
+// Whoever leaves the page cuts off what it still asks for; that is no fault.
+let leaving = false;
+addEventListener('pagehide', () => { leaving = true; });
+addEventListener('pageshow', () => { leaving = false; });
+
 for (const name of ['htmx:sendError', 'htmx:timeout']) document.addEventListener(name, tell);
 
 function tell() {
   const toasts = document.getElementById('toasts');
   const text = document.getElementById('unreachable');
-  if (!toasts || !text) return;
+  if (leaving || !toasts || !text) return;
   toasts.append(text.content.cloneNode(true));
 }

@@ -1,5 +1,5 @@
 // The search over any page: opened by Ctrl-K (Cmd-K) or a link with data-palette, walked with the arrow keys.
-// The focus stays in the field; what Enter would open is its aria-activedescendant.
+// With the arrows the focus stays in the field; what Enter would open is its aria-activedescendant.
 
 const dialog = document.getElementById('palette');
 if (dialog) prepare(dialog);
@@ -44,7 +44,6 @@ function prepare(palette) {
     options().forEach((option, at) => {
       option.id = `palette-hit-${at}`;
       option.setAttribute('role', 'option');
-      option.tabIndex = -1;
     });
     for (const group of list.querySelectorAll('.hits')) group.setAttribute('role', 'group');
     for (const title of list.querySelectorAll('.hits-title')) title.setAttribute('role', 'presentation');
@@ -52,6 +51,12 @@ function prepare(palette) {
   }
 
   list.addEventListener('htmx:afterSwap', label);
+
+  // The tab key walks them as well, as it does links everywhere.
+  list.addEventListener('focusin', (event) => {
+    const at = options().indexOf(event.target);
+    if (at >= 0) mark(at);
+  });
 
   field.addEventListener('keydown', (event) => {
     const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];

@@ -20,8 +20,12 @@ HELD_JOB = "/jobs/TerraScope/MEP/j-26-held-and-done"
 PAGES = (
     *("/dashboard/", "/jobs/", "/jobs/?state=RUNNING", JOB, "/jobs/cdse/j-2611201b77aa90", HELD_JOB),
     *("/holds/", "/holds/?state=ended&backend=cdse", "/estimates/", "/profile/"),
+    *("/search/", "/search/?q=flanders", "/search/?q=nothing+like+it", "/help/team-lead/"),
 )
-OPEN_PAGES = ("/", "/signed-out/")
+OPEN_PAGES = (
+    *("/", "/signed-out/", "/session-over/", "/search/?q=failed+job"),
+    *("/help/", "/help/researcher/", "/help/back-end-operator/", "/help/publisher/", "/styleguide/"),
+)
 #: Pages whose status is an error on purpose: Chromium reports that on the console, and only that is excused.
 FAULT_PAGES = (
     *("/nothing", "/jobs/?state=x", "/holds/00000000-0000-0000-0000-000000000000/"),
