@@ -48,7 +48,7 @@ def jobs(organisations: Collection[int], text: str, limit: int) -> Sequence[Job]
     text = text.strip()
     if not text or "\x00" in text or not organisations:
         return []
-    parameters = {
+    parameters: dict[str, str | bool | int | list[int] | list[str]] = {
         "organisations": list(organisations),
         "prefix": f"{_plain(text)}%",
         "by_id": len(text) >= SHORTEST_ID,

@@ -29,11 +29,17 @@ ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"
 TELL = "import django; django.setup(); from accounting import outbox\nwhile outbox.deliver(): pass"
 #: Who looks at what. The first has many jobs and grants, the second a debt, the third an organisation that refused.
 PLAN = {
-    "ines": ("/dashboard/", "/jobs/", "/jobs/?state=FAILED", "/holds/", "/estimates/", "/profile/", "/nothing/here"),
+    "ines": (
+        *("/dashboard/", "/jobs/", "/jobs/?state=FAILED", "/holds/", "/estimates/", "/profile/"),
+        *("/search/?q=ndvi", "/help/team-lead/", "/nothing/here"),
+    ),
     "eleni": ("/dashboard/",),
     "dragos": ("/dashboard/",),
 }
-OPEN = ("/", "/signed-out/", "/oidc/callback/?error=access_denied")
+OPEN = (
+    *("/", "/help/", "/help/researcher/", "/styleguide/"),
+    *("/session-over/", "/signed-out/", "/oidc/callback/?error=access_denied"),
+)
 
 
 @contextmanager
@@ -94,6 +100,18 @@ def shoot_menus(page: Page, url: str) -> None:
             page.screenshot(path=SHOTS / f"{menu}-{look}.png")
 
 
+def shoot_search(page: Page, url: str) -> None:
+    """The window that Ctrl-K opens, with something in it."""
+    for look, theme, size in LOOKS:
+        page.context.add_cookies([{"name": "theme", "value": theme, "url": url}])
+        page.set_viewport_size(size)
+        page.goto(f"{url}/dashboard/")
+        page.keyboard.press("Control+k")
+        page.keyboard.type("ndvi")
+        page.locator("#palette [role=option]", has_text="NDVI").first.wait_for()
+        page.screenshot(path=SHOTS / f"search-{look}.png")
+
+
 def shoot_person(browser: Browser, url: str, login: str, paths: tuple[str, ...]) -> None:
     context = browser.new_context(viewport=WINDOW, reduced_motion="reduce")
     page = sign_in(context, url, login)
@@ -106,6 +124,7 @@ def shoot_person(browser: Browser, url: str, login: str, paths: tuple[str, ...])
         shoot(page, url, first, f"{login}-job")
     if login == next(iter(PLAN)):
         shoot_menus(page, url)
+        shoot_search(page, url)
         shoot_for_readme(page, url)
     context.close()
 

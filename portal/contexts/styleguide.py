@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 from portal.contexts.charts import Chart, Series
-from portal.forms.styleguide import SampleForm
 
 Sample = Mapping[str, Any]
 _DAYS = tuple(f"{day} Nov" for day in range(10, 20))
@@ -18,8 +17,6 @@ _DAYS = tuple(f"{day} Nov" for day in range(10, 20))
 class StyleguidePage:
     """Samples have the shapes that the parts take, so that the guide breaks when a part does."""
 
-    form: SampleForm
-    sent: bool
     crumbs: tuple[Sample, ...]
     tabs: tuple[Sample, ...]
     filters: tuple[Sample, ...]
@@ -35,12 +32,9 @@ class StyleguidePage:
     at: datetime
 
 
-def page_of(sent: Mapping[str, Any] | None) -> StyleguidePage:
-    """:param sent: the form as it was sent; None shows it empty."""
+def page_of() -> StyleguidePage:
     rows = _rows()
     return StyleguidePage(
-        form=SampleForm(sent),
-        sent=sent is not None,
         crumbs=({"title": "Organisation", "href": "#breadcrumbs"}, {"title": "Projects", "href": "#breadcrumbs"}),
         tabs=tuple(
             {"title": title, "href": "#tabs", "here": title == "Members"}

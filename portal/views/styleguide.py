@@ -8,6 +8,7 @@ from django.shortcuts import render
 from django.views.decorators.http import require_http_methods
 
 from portal.contexts import styleguide
+from portal.forms.styleguide import SampleForm
 
 
 @require_http_methods(["GET", "POST"])
@@ -15,5 +16,6 @@ def guide(request: HttpRequest) -> HttpResponse:
     """Sent forms show how mistakes look; nothing is kept."""
     if not settings.STYLEGUIDE:
         raise Http404
-    page = styleguide.page_of(request.POST if request.method == "POST" else None)
-    return render(request, "portal/styleguide.html", {"page": page}, status=422 if request.method == "POST" else 200)
+    sent = request.method == "POST"
+    context = {"page": styleguide.page_of(), "form": SampleForm(request.POST if sent else None)}
+    return render(request, "portal/styleguide.html", context, status=422 if sent else 200)

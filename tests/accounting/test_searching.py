@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from django.db import connection
@@ -126,10 +127,10 @@ class TestJobs:
         assert most_rows(json.loads(plan)[0]["Plan"]) <= searching.WINDOW
 
 
-def most_rows(node: dict[str, object]) -> int:
+def most_rows(node: dict[str, Any]) -> int:
     """The most rows that any step of the plan gave or threw away."""
-    here = int(node["Actual Rows"]) + int(node.get("Rows Removed by Filter", 0))  # type: ignore[call-overload]
-    return max([here, *(most_rows(inner) for inner in node.get("Plans", []))])  # type: ignore[attr-defined]
+    here = int(node["Actual Rows"]) + int(node.get("Rows Removed by Filter", 0))
+    return max([here, *(most_rows(inner) for inner in node.get("Plans", []))])
 
 
 class TestBackEnds:

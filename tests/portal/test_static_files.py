@@ -37,6 +37,11 @@ def collected(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         yield folder
 
 
+def stored(folder: Path, name: str) -> Path:
+    """The file under the name that pages give it."""
+    return folder / staticfiles_storage.url(name).removeprefix("/static/")
+
+
 def served(name: str) -> Any:
     """The answer's headers; its file is closed again."""
     response = WhiteNoiseMiddleware(lambda request: HttpResponse(status=404))(RequestFactory().get(name))
@@ -66,7 +71,7 @@ def test_a_name_without_a_hash_is_not_kept_for_ever(collected: Path) -> None:
 
 
 def test_the_style_sheet_names_hashed_fonts(collected: Path) -> None:
-    style = collected / staticfiles_storage.stored_name("css/app.css")
+    style = stored(collected, "css/app.css")
     urls = re.findall(r"url\(\"?([^\")]+)\"?\)", style.read_text())
     fonts = [url for url in urls if not url.startswith("data:")]
 
@@ -78,7 +83,7 @@ def test_the_style_sheet_names_hashed_fonts(collected: Path) -> None:
 
 def test_scripts_load_no_other_script_by_a_name_without_hash(collected: Path) -> None:
     for name in ("js/app.js", "js/palette.js", "js/faults.js"):
-        text = (collected / staticfiles_storage.stored_name(name)).read_text()
+        text = stored(collected, name).read_text()
         imported = re.findall(r"""(?:from|import)\s*\(?\s*["']([^"']+)["']""", text)
         assert [one for one in imported if not HASHED.search(one)] == [], name
         written = re.findall(r"""["']((?:/static/|\.{1,2}/)[^"']*\.js)["']""", text)
@@ -86,6 +91,6 @@ def test_scripts_load_no_other_script_by_a_name_without_hash(collected: Path) ->
 
 
 def test_they_are_compressed_beforehand(collected: Path) -> None:
-    style = collected / staticfiles_storage.stored_name("css/app.css")
+    style = stored(collected, "css/app.css")
 
     assert Path(f"{style}.gz").is_file()
