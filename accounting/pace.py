@@ -1,9 +1,9 @@
-"""How fast credits go, and what follows: when they run out, what the month will cost. Pure; all amounts are micro-credits.
+"""How fast credits go, and what follows: when they run out, what the month will cost. Pure; amounts are micro-credits.
 
 What the last four weeks cost a day is played on into the future many times, by a block bootstrap: stretches of up to a
-week from weeks drawn at random, each day in the place of its own weekday. The level of a future is drawn as well, because
-four weeks say only so much about what is usual. The draws are seeded, so the same figures always give the same answer.
-The interval holds nine of ten of these futures, and in trials eight of ten of what came: a short past hides some chance.
+week from weeks drawn at random, each day in the place of its own weekday. How busy a future is is drawn as well: four
+weeks say only so much about what is usual. The draws are seeded, so the same figures always give the same answer.
+The interval holds nine of ten of these futures, and in trials eight of ten of what came: a short past hides chance.
 """
 
 from __future__ import annotations
