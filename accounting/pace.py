@@ -42,12 +42,12 @@ class Bucket:
 
 @dataclass(frozen=True, slots=True)
 class Runway:
-    """`days` full days pass before nothing is left, HORIZON at most. `unused` is what expires before it is needed;
-    `expires`: it is an expiry that ends it, not use. Both are the middle of all futures.
+    """`days` full days pass before nothing is left, HORIZON at most. `unused` is what expires of each bucket before it
+    is needed; `expires`: it is an expiry that ends it, not use. Both are the middle of all futures.
     """
 
     days: Interval
-    unused: int
+    unused: tuple[int, ...]
     expires: bool
 
 
@@ -84,8 +84,12 @@ def runway(known: Sequence[int], today: int, buckets: Sequence[Bucket]) -> Runwa
     :param known: from `history`. :param buckets: what is left now, in the order in which it burns.
     """
     ends = sorted(_end(total, today, buckets) for total in _futures(known, today, HORIZON))
-    unused = sorted(lapsed for _, _, lapsed in ends)
-    return Runway(_interval([day for day, _, _ in ends]), unused[len(unused) // 2], ends[len(ends) // 2][1])
+    middle = len(ends) // 2
+    return Runway(
+        days=_interval([day for day, _, _ in ends]),
+        unused=tuple(sorted(lapsed)[middle] for lapsed in zip(*(lapsed for _, _, lapsed in ends), strict=True)),
+        expires=ends[middle][1],
+    )
 
 
 def _futures(known: Sequence[int], today: int, days: int) -> Iterator[Sequence[int]]:
@@ -110,33 +114,29 @@ def _future(known: Sequence[int], days: int, rng: Random) -> list[int]:
     return future[:days]
 
 
-def _end(total: Sequence[int], today: int, buckets: Sequence[Bucket]) -> tuple[int, bool, int]:
-    """The day on which nothing is left, whether an expiry did that, and how much has expired until then."""
-    left = [(bucket.amount, HORIZON if bucket.days is None else min(bucket.days, HORIZON)) for bucket in buckets]
-    lapsed, burnt = 0, today
-    for stop in sorted({days for _, days in left} | {HORIZON}):
-        credits = sum(amount for amount, _ in left)
-        if total[stop] - burnt >= credits:
-            return max(bisect_left(total, burnt + credits) - 1, 0), False, lapsed
-        left = _burn(left, total[stop] - burnt)
+def _end(total: Sequence[int], today: int, buckets: Sequence[Bucket]) -> tuple[int, bool, Sequence[int]]:
+    """The day on which nothing is left, whether an expiry did that, and how much of each bucket has expired by then."""
+    left, lapsed = [bucket.amount for bucket in buckets], [0] * len(buckets)
+    ends = [HORIZON if bucket.days is None else min(bucket.days, HORIZON) for bucket in buckets]
+    burnt = today
+    for stop in sorted({*ends, HORIZON}):
+        if total[stop] - burnt >= sum(left):
+            return max(bisect_left(total, burnt + sum(left)) - 1, 0), False, lapsed
+        _burn(left, total[stop] - burnt)
         burnt = total[stop]
-        if stop == HORIZON:
-            break
-        lapsed += sum(amount for amount, days in left if days <= stop)
-        left = [(amount, days) for amount, days in left if days > stop]
-        if not left:
+        for place, end in enumerate(ends):
+            if end == stop < HORIZON:
+                lapsed[place], left[place] = left[place], 0
+        if not any(left):
             return stop, True, lapsed
     return HORIZON, False, lapsed
 
 
-def _burn(left: Sequence[tuple[int, int]], wanted: int) -> list[tuple[int, int]]:
-    kept = []
-    for amount, days in left:
+def _burn(left: list[int], wanted: int) -> None:
+    for place, amount in enumerate(left):
         part = min(amount, wanted)
+        left[place] -= part
         wanted -= part
-        if amount > part:
-            kept.append((amount - part, days))
-    return kept
 
 
 def _interval(values: Sequence[int]) -> Interval:
