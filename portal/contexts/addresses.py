@@ -1,0 +1,23 @@
+"""Where a figure leads: addresses of other pages with what to look for in their query."""
+
+from __future__ import annotations
+
+from datetime import date
+from urllib.parse import urlencode
+
+from django.urls import NoReverseMatch, reverse
+
+
+def address(route: str, *args: str, **query: str | int) -> str:
+    """The address of a page; empty when this deployment has no such page, so that no link is shown."""
+    try:
+        path = reverse(route, args=args)
+    except NoReverseMatch:
+        return ""
+    wanted = urlencode({name: value for name, value in query.items() if value != ""})
+    return f"{path}?{wanted}" if wanted else path
+
+
+def usage(since: date, until: date, **query: str | int) -> str:
+    """What was spent in `[since, until)`, in the usage explorer."""
+    return address("usage", since=since.isoformat(), until=until.isoformat(), **query)
