@@ -50,7 +50,7 @@ def named(limits: Collection[int]) -> Mapping[int, LimitUse]:
 
 
 def budget(organisation: int) -> LimitUse | None:
-    """What the organisation as a whole may spend a month, if that is limited; a limit that blocks before one that tells.
+    """What the organisation as a whole may spend a month, if that is limited; rather one that blocks.
 
     What runs is left out (0).
     """
