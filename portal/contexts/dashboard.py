@@ -25,7 +25,7 @@ from portal.contexts.hold_rows import HoldRow, rows_of
 from portal.contexts.jobs import JobRow, row_of
 from portal.contexts.month import Budget, Calendar, Month, Spent
 from portal.contexts.notices import Notice
-from portal.contexts.outlook import Forecast, Lasting
+from portal.contexts.outlook import Forecast, Lasting, Line
 from portal.contexts.tops import Top
 from portal.models import User
 
@@ -44,6 +44,15 @@ class Running:
 
     count: int
     jobs: tuple[HoldRow, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """What is left as a bar: spendable, and from `held_from` on what running jobs keep, in percent."""
+
+    held_from: str
+    held_share: str
+    label: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,9 +87,11 @@ class Dashboard:
     may_set_limits: bool
     balance: Balance
     spendable: int
+    split: Split | None
     lasting: Lasting | None
     month: Month
     forecast: Forecast | None
+    line: Line | None
     budget: Budget | None
     chart: Chart | None
     grants: tuple[GrantRow, ...]
@@ -110,6 +121,8 @@ def page_of(user: User, organisation: int) -> Dashboard:
     found = queries.open_grants(organisation, MOST_GRANTS + 1)
     grants = found[:MOST_GRANTS]
     runway = _runway(known, today, grants, balance)
+    month = months.month_of(spent, days, _count_jobs(organisation, days), MOST_JOBS)
+    forecast = outlook.forecast(known, spent.between(days.month, days.today), today, days.days_left)
     budget = months.budget_of(limit_queries.budget(organisation), known, today, days)
     newest = queries.jobs(organisations=[organisation]).order_by("-reported_at", "-pk")
     jobs = tuple(row_of(job) for job in newest[:LAST_JOBS])
@@ -121,11 +134,11 @@ def page_of(user: User, organisation: int) -> Dashboard:
         may_set_limits=place.role in ("owner", "manager"),
         balance=balance,
         spendable=max(balance.spendable, 0),
+        split=_split(balance),
         lasting=outlook.lasting(known, runway, balance.as_of),
-        month=months.month_of(spent, days, _count_jobs(organisation, days), MOST_JOBS),
-        forecast=outlook.forecast(
-            known, spent.between(days.month, days.today), today, days.days_left, budget.amount if budget else 0
-        ),
+        month=month,
+        forecast=forecast,
+        line=outlook.line_of(month.spent, forecast, budget.amount if budget else None),
         budget=budget,
         chart=months.chart_of(spent, names, days),
         grants=grant_rows.rows_of(grants, names, balance.as_of),
@@ -143,6 +156,18 @@ def page_of(user: User, organisation: int) -> Dashboard:
         steps=() if jobs else _steps(place, granted=bool(grants)),
         usage_href=addresses.usage(days.chart, days.tomorrow, group="backend"),
         limits_href=addresses.address("organisation-limits"),
+    )
+
+
+def _split(balance: Balance) -> Split | None:
+    """None when nothing is held, or less is left than is held and owed."""
+    if not balance.held or balance.spendable < 0 or balance.debt:
+        return None
+    permille = balance.held * 1000 // (balance.spendable + balance.held)
+    return Split(
+        held_from=f"{(1000 - permille) / 10:.1f}",
+        held_share=f"{permille / 10:.1f}",
+        label=_("%(percent)s %% of what is left is kept for running jobs") % {"percent": permille // 10},
     )
 
 

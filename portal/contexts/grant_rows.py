@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from decimal import Decimal
 from itertools import groupby
 
 from django.utils.translation import gettext as _
 
 from accounting.queries import GrantView
+from portal.contexts.outlook import rounded
 from portal.contexts.spans import ahead
 
 SOON = timedelta(days=14)
@@ -42,7 +44,7 @@ class GrantRow:
 @dataclass(frozen=True, slots=True)
 class Expiry:
     """What expires at one instant if nobody uses it before: `amount` of the grants named. `unused` is what of it will
-    not have been used by then at the pace of the last weeks; None when no pace is known.
+    not have been used by then at the pace of the last weeks, in credits; None when no pace is known.
     """
 
     at: datetime
@@ -50,15 +52,17 @@ class Expiry:
     soon: bool
     amount: int
     labels: tuple[str, ...]
-    unused: int | None
+    unused: Decimal | None
 
 
 @dataclass(frozen=True, slots=True)
 class Expiries:
-    """The next ones; `later` come after them."""
+    """The next ones; `later` come after them. What `stays` never expires, of the grants named."""
 
     shown: tuple[Expiry, ...]
     later: int
+    stays: int
+    staying: tuple[str, ...]
 
 
 def rows_of(grants: Sequence[GrantView], backends: Mapping[int, str], now: datetime) -> tuple[GrantRow, ...]:
@@ -80,10 +84,16 @@ def expiries_of(grants: Sequence[GrantView], unused: Sequence[int], now: datetim
                 soon=at - now < SOON,
                 amount=sum(grant.remaining for _at, grant, _part in together),
                 labels=tuple(grant.label for _at, grant, _part in together),
-                unused=sum(part for _at, _grant, part in together) if unused else None,
+                unused=rounded(sum(part for _at, _grant, part in together)) if unused else None,
             )
         )
-    return Expiries(tuple(found[:MOST_EXPIRIES]), len(found[MOST_EXPIRIES:]))
+    staying = [grant for grant in grants if grant.expires_at is None]
+    return Expiries(
+        shown=tuple(found[:MOST_EXPIRIES]),
+        later=len(found[MOST_EXPIRIES:]),
+        stays=sum(grant.remaining for grant in staying),
+        staying=tuple(grant.label for grant in staying[:MOST_EXPIRIES]),
+    )
 
 
 def _row(grant: GrantView, backends: Mapping[int, str], now: datetime) -> GrantRow:

@@ -10,13 +10,13 @@ from datetime import date, timedelta
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
-from accounting import credits as amounts
 from accounting import pace
 from accounting.limit_queries import LimitUse
 from accounting.pace import Bucket
 from accounting.spending import BackEndDay
 from portal.contexts import addresses
 from portal.contexts.charts import Chart, Series, values_of
+from portal.numerals import credits_text, localised
 
 DAYS = 30
 """Of the chart."""
@@ -85,20 +85,20 @@ class Spent:
 
 @dataclass(frozen=True, slots=True)
 class Month:
-    """`comparison` is this month beside the last one until the same day, `before`, in words. Addresses lead to what the
-    sums are made of.
+    """`jobs` were reported in it, or `many` more. `comparison` is this month beside the last one until the same day,
+    `before`, in words. Addresses lead to what the sums are made of.
     """
 
     name: str
     spent: int
     href: str
     jobs: int
+    jobs_text: str
     many: bool
     before: int
     before_href: str
     before_day: str
     comparison: str
-    dearer: bool
     last_day: str
 
 
@@ -123,18 +123,17 @@ class Budget:
 def month_of(spent: Spent, days: Calendar, jobs: int, most: int) -> Month:
     """:param jobs: reported in the month, counted up to `most`."""
     now, before = spent.between(days.month, days.tomorrow), spent.between(days.last_month, _after(days.same_day))
-    percent = (abs(now - before) * 200 + before) // (2 * before) if before > 0 else 0
     return Month(
         name=date_format(days.today, "F"),
         spent=now,
         href=addresses.usage(days.month, days.tomorrow),
         jobs=min(jobs, most),
+        jobs_text=localised(f"{min(jobs, most):,}"),
         many=jobs > most,
         before=before,
         before_href=addresses.usage(days.last_month, _after(days.same_day)),
         before_day=date_format(days.same_day, "j F"),
-        comparison=_comparison(now, before, percent, date_format(days.same_day, "j F")),
-        dearer=now > before,
+        comparison=_comparison(now, before),
         last_day=date_format(days.next_month - timedelta(days=1), "j F"),
     )
 
@@ -143,17 +142,17 @@ def _after(day: date) -> date:
     return day + timedelta(days=1)
 
 
-def _comparison(now: int, before: int, percent: int, day: str) -> str:
-    facts = {"percent": percent, "day": day}
+def _comparison(now: int, before: int) -> str:
+    percent = (abs(now - before) * 200 + before) // (2 * before) if before > 0 else 0
     if before <= 0:
-        return _("Nothing was spent by %(day)s") % facts
+        return _("Nothing was spent by then")
     if percent < 1:
-        return _("As much as by %(day)s") % facts
+        return _("As much this month")
     if percent >= 1000:
-        return _("Over ten times as much as by %(day)s") % facts
+        return _("Over ten times as much this month")
     if now > before:
-        return _("%(percent)s %% more than by %(day)s") % facts
-    return _("%(percent)s %% less than by %(day)s") % facts
+        return _("%(percent)s %% more this month") % {"percent": percent}
+    return _("%(percent)s %% less this month") % {"percent": percent}
 
 
 def budget_of(use: LimitUse | None, known: Sequence[int], today: int, days: Calendar) -> Budget | None:
@@ -222,7 +221,7 @@ def _series(name: str, backends: set[int], rows: Sequence[BackEndDay], labels: S
 
 def _summary(dearest: str, amount: int, total: int) -> str:
     return _("%(total)s credits were spent in %(days)s days, %(percent)s %% of them on %(backend)s.") % {
-        "total": f"{amounts.to_decimal(total):.0f}",
+        "total": credits_text(total),
         "days": DAYS,
         "percent": amount * 100 // total if total > 0 else 0,
         "backend": dearest,

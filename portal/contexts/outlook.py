@@ -15,9 +15,12 @@ from accounting import credits as amounts
 from accounting import pace
 from accounting.pace import HORIZON, Bucket, Interval, Runway
 from accounting.queries import GrantView
+from portal.numerals import credits_text, localised
 
 DIGITS = 3
 """What a forecast can be trusted to have."""
+WARN = 14
+"""Days; credits that end sooner are pointed out."""
 DAY = timedelta(days=1)
 
 
@@ -32,18 +35,28 @@ class Lasting:
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
-    """Credits, rounded to what can be known. `low_share`, `share` and `high_share` are places on a line from nothing
-    to `scale`, in percent, `so_far` the part that is spent already.
-    """
+    """Credits that the month will have cost, rounded to what can be known; `certain`: the interval is one number."""
 
     low: Decimal
     middle: Decimal
     high: Decimal
     certain: bool
-    so_far: str
-    low_share: str
-    share: str
-    range_share: str
+    micros: Interval
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """The month on a line from nothing to whatever is most, all in percent: spent, what is sure to come (`sure` wide,
+    behind it), what may come (`range` wide from `low` on), budget; `label` says it in words. Empty: not known.
+    """
+
+    spent: str
+    sure: str
+    low: str
+    range: str
+    budget: str
+    tone: str
+    label: str
 
 
 def buckets_of(grants: Sequence[GrantView], debt: int, today: datetime) -> list[Bucket]:
@@ -62,56 +75,78 @@ def lasting(known: Sequence[int], runway: Runway | None, now: datetime) -> Lasti
     """None when there is nothing to last, or too short a past to tell."""
     if not known or runway is None:
         return None
-    days = runway.days
+    days, usual = runway.days, _("If it goes on as in the last four weeks")
     if days.low >= HORIZON:
-        return Lasting(_("Over %(days)s days") % {"days": HORIZON}, _("At the pace of the last four weeks"), soon=False)
+        return Lasting(_over(), usual, soon=False)
+    soon = days.middle < WARN
     if runway.expires:
-        end = now + days.middle * DAY
-        value = _("Until %(day)s") % {"day": date_format(end, "j F")}
-        return Lasting(value, _("The rest expires then, at the pace of the last four weeks"), soon=days.middle < WARN)
+        value = _("Until %(day)s") % {"day": date_format(now + days.middle * DAY, "j F")}
+        return Lasting(value, _("The rest expires then, if it goes on as in the last four weeks"), soon)
     if not days.high:
-        return Lasting(_("Not beyond today"), _("At the pace of the last four weeks"), soon=True)
+        return Lasting(_("Not beyond today"), usual, soon)
     if days.middle >= HORIZON:
-        value = _("Over %(days)s days") % {"days": HORIZON}
-    else:
-        value = ngettext("About %(days)s day", "About %(days)s days", days.middle) % {"days": days.middle}
-    return Lasting(value, _between(days), soon=days.middle < WARN)
+        return Lasting(_over(), _between(days), soon)
+    about = ngettext("About %(days)s day", "About %(days)s days", days.middle) % {"days": days.middle}
+    return Lasting(about, _between(days), soon)
 
 
-WARN = 14
-"""Days; credits that end sooner are pointed out."""
+def _over() -> str:
+    return _("Over %(days)s days") % {"days": HORIZON}
 
 
 def _between(days: Interval) -> str:
     facts = {"low": days.low, "high": days.high}
     if days.high >= HORIZON:
-        return _("Hardly fewer than %(low)s, going on as in the last four weeks") % facts
+        return _("Hardly fewer than %(low)s days, if it goes on as in the last four weeks") % facts
     if days.low == days.high:
-        return _("Going on as in the last four weeks")
-    return _("%(low)s to %(high)s, eight times of ten, going on as in the last four weeks") % facts
+        return _("If it goes on as in the last four weeks")
+    return _("%(low)s to %(high)s days eight times of ten, if it goes on as in the last four weeks") % facts
 
 
-def forecast(known: Sequence[int], before: int, today: int, days: int, scale: int) -> Forecast | None:
+def forecast(known: Sequence[int], before: int, today: int, days: int) -> Forecast | None:
     """What the month will have cost; None when the past is too short to tell.
 
     :param before: spent in the month before today. :param days: of the month from today on.
-    :param scale: what the line of the forecast has room for at least, a budget for instance.
     """
     if not known:
         return None
     rest = pace.forecast(known, max(today, 0), days)
     low, middle, high = (max(before + part, 0) for part in (rest.low, rest.middle, rest.high))
-    top = max(high, scale, 1)
     return Forecast(
         low=rounded(low),
         middle=rounded(middle),
         high=rounded(high),
         certain=rounded(low) == rounded(high),
-        so_far=_share(before + today, top),
-        low_share=_share(low, top),
-        share=_share(middle, top),
-        range_share=_share(high - low, top),
+        micros=Interval(low, middle, high),
     )
+
+
+def line_of(spent: int, coming: Forecast | None, budget: int | None) -> Line | None:
+    """None when there is neither a forecast nor a budget to see the month beside."""
+    if coming is None and budget is None:
+        return None
+    low, high = (coming.micros.low, coming.micros.high) if coming else (0, 0)
+    whole = max(high, budget or 0, spent, 1)
+    return Line(
+        spent=_share(spent, whole),
+        sure=_share(low - spent, whole) if coming else "",
+        low=_share(max(low, spent), whole) if coming else "",
+        range=_share(high - max(low, spent), whole) if coming else "",
+        budget=_share(budget, whole) if budget is not None else "",
+        tone="" if budget is None or spent * 5 < budget * 4 else "warn" if spent < budget else "bad",
+        label=_label(spent, coming, budget),
+    )
+
+
+def _label(spent: int, coming: Forecast | None, budget: int | None) -> str:
+    facts = {"spent": credits_text(spent), "budget": credits_text(budget or 0)}
+    if coming:
+        facts |= {"low": quantity_text(coming.low), "high": quantity_text(coming.high)}
+    if coming and budget is not None:
+        return _("%(spent)s spent, %(low)s to %(high)s forecast, of a budget of %(budget)s credits") % facts
+    if coming:
+        return _("%(spent)s spent, %(low)s to %(high)s credits forecast") % facts
+    return _("%(spent)s spent of a budget of %(budget)s credits") % facts
 
 
 def _share(part: int, whole: int) -> str:
@@ -119,9 +154,12 @@ def _share(part: int, whole: int) -> str:
     return f"{permille // 10}.{permille % 10}"
 
 
+def quantity_text(credits: Decimal) -> str:
+    return localised(f"{credits:,f}")
+
+
 def rounded(micros: int) -> Decimal:
     """Credits to as many digits as a forecast can be trusted to have."""
     exact = amounts.to_decimal(micros)
-    if not exact:
-        return Decimal(0)
-    return round(exact, DIGITS - 1 - exact.adjusted())
+    digits = min(DIGITS - 1 - exact.adjusted(), 2)
+    return Decimal(f"{round(exact, digits):f}").quantize(Decimal(1).scaleb(-max(digits, 0)))
