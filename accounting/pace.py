@@ -2,7 +2,8 @@
 
 What the last four weeks cost a day is played on into the future many times, by a block bootstrap: stretches of up to a
 week from weeks drawn at random, each day in the place of its own weekday. How busy a future is is drawn as well: four
-weeks say only so much about what is usual. The draws are seeded, so the same figures always give the same answer.
+weeks say only so much about what is usual. The draws are seeded, so the same figures always give the same answer;
+it is remembered until one of them is another one.
 The interval holds nine of ten of these futures, and in trials eight of ten of what came: a short past hides chance.
 """
 
@@ -11,6 +12,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import accumulate
 from random import Random
 
@@ -70,7 +72,8 @@ def _net(spends: Sequence[int]) -> tuple[int, ...]:
     return tuple(days)
 
 
-def forecast(known: Sequence[int], today: int, days: int) -> Interval:
+@lru_cache(maxsize=1024)
+def forecast(known: tuple[int, ...], today: int, days: int) -> Interval:
     """What is spent from this morning on in `days` days, of which today is the first and has cost `today` so far.
 
     :param known: from `history`.
@@ -78,7 +81,8 @@ def forecast(known: Sequence[int], today: int, days: int) -> Interval:
     return _interval([total[-1] for total in _futures(known, today, days)])
 
 
-def runway(known: Sequence[int], today: int, buckets: Sequence[Bucket]) -> Runway:
+@lru_cache(maxsize=1024)
+def runway(known: tuple[int, ...], today: int, buckets: tuple[Bucket, ...]) -> Runway:
     """How long the credits last, and what of them expires unused.
 
     :param known: from `history`. :param buckets: what is left now, in the order in which it burns.

@@ -176,7 +176,7 @@ def _place(user: User, organisation: int) -> Membership:
     return next(one for one in organisations.memberships(user.person_id) if one.organisation == organisation)
 
 
-def _runway(known: Sequence[int], today: int, grants: Sequence[GrantView], balance: Balance) -> Runway | None:
+def _runway(known: tuple[int, ...], today: int, grants: Sequence[GrantView], balance: Balance) -> Runway | None:
     """None when there is nothing left to last, or nothing known of the pace."""
     if not known or balance.spendable + balance.held <= 0:
         return None

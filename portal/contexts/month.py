@@ -155,7 +155,7 @@ def _comparison(now: int, before: int) -> str:
     return _("%(percent)s %% less this month") % {"percent": percent}
 
 
-def budget_of(use: LimitUse | None, known: Sequence[int], today: int, days: Calendar) -> Budget | None:
+def budget_of(use: LimitUse | None, known: tuple[int, ...], today: int, days: Calendar) -> Budget | None:
     if use is None:
         return None
     permille = use.spent * 1000 // use.amount if use.amount else 1000
@@ -174,12 +174,12 @@ def budget_of(use: LimitUse | None, known: Sequence[int], today: int, days: Cale
     )
 
 
-def _reached(left: int, known: Sequence[int], today: int, days: Calendar) -> str:
+def _reached(left: int, known: tuple[int, ...], today: int, days: Calendar) -> str:
     if not left:
         return _("It is used up")
     if not known:
         return ""
-    after = pace.runway(known, max(today, 0), [Bucket(left)]).days.middle
+    after = pace.runway(known, max(today, 0), (Bucket(left),)).days.middle
     if after >= days.days_left:
         return ""
     return _("At this pace it is used up about %(day)s") % {

@@ -59,7 +59,7 @@ class Line:
     label: str
 
 
-def buckets_of(grants: Sequence[GrantView], debt: int, today: datetime) -> list[Bucket]:
+def buckets_of(grants: Sequence[GrantView], debt: int, today: datetime) -> tuple[Bucket, ...]:
     """What can still be spent, what running jobs keep included, in the order in which it burns; debts come first."""
     found = []
     for grant in grants:
@@ -68,10 +68,10 @@ def buckets_of(grants: Sequence[GrantView], debt: int, today: datetime) -> list[
         # What is bound to running jobs pays for them also after the expiry (H5).
         days = -((today - grant.expires_at) // DAY) if grant.expires_at and grant.expires_at > today else None
         found.append(Bucket(grant.remaining - part, days))
-    return found
+    return tuple(found)
 
 
-def lasting(known: Sequence[int], runway: Runway | None, now: datetime) -> Lasting | None:
+def lasting(known: tuple[int, ...], runway: Runway | None, now: datetime) -> Lasting | None:
     """None when there is nothing to last, or too short a past to tell."""
     if not known or runway is None:
         return None
@@ -103,7 +103,7 @@ def _between(days: Interval) -> str:
     return _("%(low)s to %(high)s days eight times of ten, if it goes on as in the last four weeks") % facts
 
 
-def forecast(known: Sequence[int], before: int, today: int, days: int) -> Forecast | None:
+def forecast(known: tuple[int, ...], before: int, today: int, days: int) -> Forecast | None:
     """What the month will have cost; None when the past is too short to tell.
 
     :param before: spent in the month before today. :param days: of the month from today on.
