@@ -149,9 +149,7 @@ RULES: dict[str, tuple[Rule, ...]] = {
     "api/v1/estimates/calibration": (Rule(at("/api/v1/estimates/calibration"), api()),),
     # Pages
     "": (Rule(at("/"), each(302) | dict.fromkeys(WITHOUT_SESSION, 200)),),
-    "oidc/authenticate/": (
-        Rule(at("/oidc/authenticate/"), each(302) | dict.fromkeys((ANONYMOUS, BACKEND, PERSON), 503)),
-    ),
+    "oidc/authenticate/": (Rule(at("/oidc/authenticate/"), each(302)),),
     "oidc/callback/": (Rule(at("/oidc/callback/"), each(400)),),
     "sign-out/": (Rule(at("/sign-out/"), NOT_READ),),
     "signed-out/": (Rule(at("/signed-out/"), each(302) | dict.fromkeys(WITHOUT_SESSION, 200)),),
