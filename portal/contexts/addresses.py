@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 from urllib.parse import urlencode
 
 from django.urls import NoReverseMatch, reverse
@@ -18,6 +18,11 @@ def address(route: str, *args: str, **query: str | int) -> str:
     return f"{path}?{wanted}" if wanted else path
 
 
-def usage(since: date, until: date, **query: str | int) -> str:
+def usage(period: str, **query: str) -> str:
+    """What was spent in a period that the usage explorer offers."""
+    return address("usage", period=period, **query)
+
+
+def usage_days(since: date, until: date) -> str:
     """What was spent in `[since, until)`, in the usage explorer."""
-    return address("usage", since=since.isoformat(), until=until.isoformat(), **query)
+    return address("usage", period="custom", **{"from": since.isoformat(), "to": (until - timedelta(1)).isoformat()})

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 
 from django.utils.translation import gettext as _
 
@@ -13,6 +14,7 @@ from accounting.rate_changes import RuleChange
 from accounting.tariff_queries import Announcement
 from portal.contexts import addresses
 from portal.contexts.spans import ahead
+from portal.numerals import localised
 
 MOST = 3
 MOST_CHANGES = 3
@@ -56,9 +58,10 @@ def _sentences(changes: Sequence[RuleChange]) -> tuple[str, ...]:
 
 
 def _sentence(change: RuleChange) -> str:
-    facts = {"rule": change.rule.name, "percent": f"{abs(change.percent or 0).normalize():f}"}
-    if change.percent:
-        if change.percent > 0:
+    percent = change.percent or Decimal(0)
+    facts = {"rule": change.rule.name, "percent": localised(f"{abs(percent).normalize():f}")}
+    if percent:
+        if percent > 0:
             return _("%(rule)s: %(percent)s %% dearer") % facts
         return _("%(rule)s: %(percent)s %% cheaper") % facts
     return {

@@ -148,13 +148,13 @@ def page_of(user: User, organisation: int) -> Dashboard:
         running=_running(user, organisation, balance.as_of),
         jobs=jobs,
         top_jobs=tops.jobs_of(spending.top_jobs(organisation, days.month, TOP)),
-        top_processes=tops.processes_of(spending.top_processes(organisation, days.month, days.tomorrow, TOP), days),
+        top_processes=tops.processes_of(spending.top_processes(organisation, days.month, days.tomorrow, TOP)),
         notices=notices[:OPEN_NOTICES],
         more_notices=notices[OPEN_NOTICES:],
         announced=announced.of(balance.as_of),
         links=_links(),
         steps=() if jobs else _steps(place, granted=bool(grants)),
-        usage_href=addresses.usage(days.chart, days.tomorrow, group="backend"),
+        usage_href=addresses.usage("30d", split="backend"),
         limits_href=addresses.address("organisation-limits"),
     )
 

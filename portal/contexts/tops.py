@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from portal.contexts import addresses
 from portal.contexts.jobs import job_path, title_of
-from portal.contexts.month import Calendar
 
 if TYPE_CHECKING:
     from accounting.models import Job
@@ -39,12 +38,12 @@ def jobs_of(jobs: Sequence[Job]) -> tuple[Top, ...]:
     )
 
 
-def processes_of(processes: Sequence[tuple[str, int]], days: Calendar) -> tuple[Top, ...]:
+def processes_of(processes: Sequence[tuple[str, int]]) -> tuple[Top, ...]:
     return tuple(
         Top(
             title=name,
             note="",
-            href=addresses.usage(days.month, days.tomorrow, process=name),
+            href=addresses.usage("month", process=name),
             amount=amount,
             share=_share(amount, processes[0][1]),
         )
