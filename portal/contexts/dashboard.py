@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, time
 
+from django.conf import settings
+from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from accounting import hold_queries, limit_queries, organisations, pace, queries, spending
@@ -79,7 +81,7 @@ class Dashboard:
     """`spendable` is never negative: what is owed is shown as such. `granted_left` is the sum over the grants: what is
     spendable, held and owed together; `more_grants` are not in the list. `expiry` is what expires next. None: nothing
     held (`running`), too short a past (`lasting`, `forecast`), no limit (`budget`), nothing spent lately (`chart`).
-    `steps` are for who has no job yet. `more_notices` are folded, so that the balance stays in view.
+    `steps` are for who has no job yet. An address is empty when there is no such page. `more_notices` are folded, so that the balance stays in view.
     """
 
     organisation: str
@@ -109,6 +111,7 @@ class Dashboard:
     steps: tuple[Step, ...]
     usage_href: str
     limits_href: str
+    top_up_href: str
 
 
 def page_of(user: User, organisation: int) -> Dashboard:
@@ -156,6 +159,7 @@ def page_of(user: User, organisation: int) -> Dashboard:
         steps=() if jobs else _steps(place, granted=bool(grants)),
         usage_href=addresses.usage("30d", split="backend"),
         limits_href=addresses.address("organisation-limits"),
+        top_up_href=_top_up(),
     )
 
 
@@ -196,6 +200,11 @@ def _count_jobs(organisation: int, days: Calendar) -> int:
     start = datetime.combine(days.month, time.min, UTC)
     jobs = queries.jobs(organisations=[organisation]).filter(reported_at__gte=start)
     return jobs.order_by("-reported_at", "-pk")[: MOST_JOBS + 1].count()
+
+
+def _top_up() -> str:
+    """Where more credits can be had; empty when there is no other place than this page."""
+    return "" if settings.TOP_UP_URL.endswith(reverse("dashboard")) else settings.TOP_UP_URL
 
 
 def _links() -> tuple[QuickLink, ...]:

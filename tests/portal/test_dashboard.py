@@ -349,3 +349,17 @@ def count(client: Client) -> int:
     with CaptureQueriesContext(connection) as captured:
         assert client.get("/dashboard/").status_code == 200
     return len(captured)
+
+
+class TestTopUp:
+    def test_where_to_get_more_is_said_to_who_owes(self, federation: Federation, settings: Any) -> None:
+        settings.TOP_UP_URL = "https://shop.example.org/"
+        book(federation)
+        page = sign_in(federation.alice.sub).get("/dashboard/").content.decode()
+
+        assert page.count('href="https://shop.example.org/"') == 2
+
+    def test_not_when_there_is_no_other_place(self, federation: Federation) -> None:
+        book(federation)
+
+        assert "Get more credits" not in text_of(sign_in(federation.alice.sub).get("/dashboard/"))
