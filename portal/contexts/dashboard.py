@@ -79,9 +79,10 @@ class Step:
 @dataclass(frozen=True, slots=True)
 class Dashboard:
     """`spendable` is never negative: what is owed is shown as such. `granted_left` is the sum over the grants: what is
-    spendable, held and owed together; `more_grants` are not in the list. `expiry` is what expires next. None: nothing
-    held (`running`), too short a past (`lasting`, `forecast`), no limit (`budget`), nothing spent lately (`chart`).
-    `steps` are for who has no job yet. An address is empty when there is no such page. `more_notices` are folded, so that the balance stays in view.
+    spendable, held and owed together; `more_grants` are not in the list. None: nothing held (`running`, `split`), too
+    short a past (`lasting`, `forecast`), no limit (`budget`), neither of them (`line`), nothing spent lately (`chart`).
+    `steps` are for who has no job yet. `more_notices` are folded, so that the balance stays in view. An address is empty
+    when there is no such page.
     """
 
     organisation: str
