@@ -81,8 +81,8 @@ class Dashboard:
     """`spendable` is never negative: what is owed is shown as such. `granted_left` is the sum over the grants: what is
     spendable, held and owed together; `more_grants` are not in the list. None: nothing held (`running`, `split`), too
     short a past (`lasting`, `forecast`), no limit (`budget`), neither of them (`line`), nothing spent lately (`chart`).
-    `steps` are for who has no job yet. `more_notices` are folded, so that the balance stays in view. Addresses are empty
-    when there is no such page.
+    `steps` are for who has no job yet. `more_notices` are folded, so that the balance stays in view. An address is
+    empty when there is no such page.
     """
 
     organisation: str
