@@ -13,7 +13,7 @@ from django.conf import settings
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
-from accounting import hold_queries, limit_queries, organisations, pace, queries, spending
+from accounting import allowances, hold_queries, limit_queries, organisations, pace, queries, spending
 from accounting.organisations import Membership
 from accounting.pace import Runway
 from accounting.queries import Balance, GrantView
@@ -28,6 +28,7 @@ from portal.contexts.jobs import JobRow, row_of
 from portal.contexts.month import Budget, Calendar, Month, Spent
 from portal.contexts.notices import Notice
 from portal.contexts.outlook import Forecast, Lasting, Line
+from portal.contexts.spans import ahead
 from portal.contexts.tops import Top
 from portal.models import User
 
@@ -55,6 +56,17 @@ class Split:
     held_from: str
     held_share: str
     label: str
+
+
+@dataclass(frozen=True, slots=True)
+class Refill:
+    """The credits that come next without anybody's doing."""
+
+    title: str
+    label: str
+    amount: int
+    at: datetime
+    ahead: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +104,7 @@ class Dashboard:
     spendable: int
     split: Split | None
     lasting: Lasting | None
+    refill: Refill | None
     month: Month
     forecast: Forecast | None
     line: Line | None
@@ -131,7 +144,7 @@ def page_of(user: User, organisation: int) -> Dashboard:
     newest = queries.jobs(organisations=[organisation]).order_by("-reported_at", "-pk")
     jobs = tuple(row_of(job) for job in newest[:LAST_JOBS])
     notices = told.of(user, balance)
-    place = _place(user, organisation)
+    place, refill = _place(user, organisation), _refill(organisation, balance.as_of)
     return Dashboard(
         organisation=place.name,
         reads_only=place.role == "viewer",
@@ -139,7 +152,8 @@ def page_of(user: User, organisation: int) -> Dashboard:
         balance=balance,
         spendable=max(balance.spendable, 0),
         split=_split(balance),
-        lasting=outlook.lasting(known, runway, balance.as_of),
+        lasting=outlook.lasting(known, runway, balance.as_of, refill.at if refill else None),
+        refill=refill,
         month=month,
         forecast=forecast,
         line=outlook.line_of(month.spent, forecast, budget.amount if budget else None),
@@ -174,6 +188,15 @@ def _split(balance: Balance) -> Split | None:
         held_share=f"{permille / 10:.1f}",
         label=_("%(percent)s %% of what is left is kept for running jobs") % {"percent": permille // 10},
     )
+
+
+def _refill(organisation: int, now: datetime) -> Refill | None:
+    """None when nobody has promised any."""
+    found = next(iter(allowances.coming(organisation)), None)
+    if found is None:
+        return None
+    title = _("Next free credits") if found.kind == "free" else _("Next credits")
+    return Refill(title, found.label, found.amount, found.at, ahead(found.at, now))
 
 
 def _place(user: User, organisation: int) -> Membership:

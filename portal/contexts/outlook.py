@@ -71,16 +71,22 @@ def buckets_of(grants: Sequence[GrantView], debt: int, today: datetime) -> tuple
     return tuple(found)
 
 
-def lasting(known: tuple[int, ...], runway: Runway | None, now: datetime) -> Lasting | None:
-    """None when there is nothing to last, or too short a past to tell."""
+def lasting(
+    known: tuple[int, ...], runway: Runway | None, now: datetime, refill: datetime | None = None
+) -> Lasting | None:
+    """None when there is nothing to last, or too short a past to tell.
+
+    :param refill: when credits come anew: what lasts until then needs no warning.
+    """
     if not known or runway is None:
         return None
     days, usual = runway.days, _("If it goes on as in the last four weeks")
     if days.low >= HORIZON:
         return Lasting(_over(), usual, soon=False)
-    soon = days.middle < WARN
+    end = now + days.middle * DAY
+    soon = days.middle < WARN and (refill is None or end < refill - DAY)
     if runway.expires:
-        value = _("Until %(day)s") % {"day": date_format(now + days.middle * DAY, "j F")}
+        value = _("Until %(day)s") % {"day": date_format(end, "j F")}
         return Lasting(value, _("The rest expires then, if it goes on as in the last four weeks"), soon)
     if not days.high:
         return Lasting(_("Not beyond today"), usual, soon)

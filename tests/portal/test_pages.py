@@ -234,7 +234,7 @@ class TestQueries:
     """However much there is to show, a page asks the same number of questions."""
 
     @pytest.mark.parametrize(
-        ("path", "most"), [("/dashboard/", 19), ("/jobs/", 6), (GOLDEN, 12), ("/profile/", 8), ("/", 2)]
+        ("path", "most"), [("/dashboard/", 20), ("/jobs/", 6), (GOLDEN, 12), ("/profile/", 8), ("/", 2)]
     )
     def test_a_page_takes_a_fixed_number(
         self, alice: Client, django_assert_max_num_queries: DjangoAssertNumQueries, path: str, most: int
