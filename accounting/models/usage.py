@@ -38,7 +38,15 @@ class Job(models.Model):
                 fields=["source", "job_id", "person", "organisation"], name="job_once_a_source_and_payer"
             )
         ]
-        indexes = [models.Index(fields=["organisation", "-reported_at", "-id"], name="job_of_organisation")]
+        indexes = [
+            models.Index(fields=["organisation", "-reported_at", "-id"], name="job_of_organisation"),
+            models.Index(
+                "organisation",
+                (models.F("cost_compute") + models.F("cost_added_value")).desc(),
+                models.F("id").desc(),
+                name="job_by_cost",
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.job_id} (job {self.pk})"
