@@ -1,4 +1,4 @@
-"""Jobs as people look for them: whose they are first of all, then each filter, both orders by an index, and a stream."""
+"""Jobs as people look for them: whose they are first of all, then each filter, both orders by an index, a stream."""
 
 from __future__ import annotations
 
@@ -127,15 +127,15 @@ def test_each_order_has_an_index(federation: Federation, order: tuple[str, ...],
 
 
 def test_a_stream_takes_the_memory_of_a_part(federation: Federation) -> None:
-    """Forty times as many rows, and no more memory than a part and a half; all at once they take much more."""
+    """Eight times as many rows take no more memory than a fetch or two; all at once they take much more."""
     _fill(federation, 20_000)
     rows = job_lists.matching(federation.lab, Criteria()).order_by("-reported_at", "-pk")
     count, streamed = _peak(lambda: sum(1 for _ in job_lists.stream(rows)))
-    _, part = _peak(lambda: sum(1 for _ in job_lists.stream(rows[: job_lists.CHUNK])))
+    _, part = _peak(lambda: sum(1 for _ in job_lists.stream(rows[: 4 * job_lists.CHUNK])))
     _, whole = _peak(lambda: len(list(rows)))
 
     assert count == 16_000
-    assert streamed < 1.5 * part
+    assert streamed < 1.2 * part
     assert whole > 5 * streamed
 
 
