@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -13,8 +13,9 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from accounting import receipts
 from accounting.answers import trim
-from accounting.credits import to_text
+from accounting.credits import to_decimal, to_text
 from portal.contexts import job_holds
+from portal.numerals import localised
 
 METRICS = {
     "cpu": gettext_lazy("CPU time"),
@@ -51,7 +52,7 @@ class Paid:
 @dataclass(frozen=True, slots=True)
 class Line:
     """`conversion` and `calculation` are the arithmetic in numbers; `price` the rule in words, `terms` what it says
-    beside the price; `said` as reported.
+    beside the price; `said` as reported; `paid_by` the grants in words, each with its part where there are several.
     """
 
     title: str
@@ -69,7 +70,7 @@ class Line:
     amount: int
     payee: str
     fee: int
-    paid: tuple[Paid, ...]
+    paid_by: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,8 +186,14 @@ def _line(line: receipts.LineView) -> Line:
         amount=line.amount,
         payee=line.payee.name,
         fee=line.platform_fee,
-        paid=paid_of([line]),
+        paid_by=_paid_by(paid_of([line])),
     )
+
+
+def _paid_by(paid: Sequence[Paid]) -> str:
+    if len(paid) < 2:
+        return "".join(part.label for part in paid)
+    return ", ".join(f"{part.label} ({localised(f'{to_decimal(part.amount):,.6f}')})" for part in paid)
 
 
 def _number(text: str) -> Decimal | None:
@@ -195,16 +202,14 @@ def _number(text: str) -> Decimal | None:
 
 
 def _conversion(line: receipts.LineView) -> str:
-    up = f" × {line.numerator:,}" if line.numerator != 1 else ""
-    down = f" ÷ {line.denominator:,}" if line.denominator != 1 else ""
-    reported = _number(line.reported)
-    said = f"{reported:,f}" if reported is not None else line.reported
-    return f"{said}{up}{down} = {_grouped(trim(line.quantity))}" if up or down else ""
+    up = f" × {line.numerator}" if line.numerator != 1 else ""
+    down = f" ÷ {line.denominator}" if line.denominator != 1 else ""
+    return _grouped(f"{line.reported}{up}{down} = {trim(line.quantity)}") if up or down else ""
 
 
 def _grouped(text: str) -> str:
-    """Commas between the thousands of every number in it; decimals stay as they are."""
-    return re.sub(r"(?<![\w.,])[0-9]{4,}(?!\w)", lambda number: f"{int(number[0]):,}", text)
+    """Every number in it as the page's language writes it."""
+    return re.sub(r"(?<![\w.,])[0-9]+(\.[0-9]+)?(?!\w)", lambda number: localised(f"{Decimal(number[0]):,f}"), text)
 
 
 def _price(line: receipts.LineView) -> str:

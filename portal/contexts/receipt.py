@@ -83,7 +83,7 @@ def page_of(job: Job, viewer: User) -> ReceiptPage:
         provider=job.source.backend.provider.name,
         organisation=job.organisation.name,
         organisation_id=job.organisation_id,
-        who=people.names([job.person_id], viewer)[job.person_id],
+        who=_name(job.person_id, viewer),
         kind=kind_name(job.kind),
         state=job.state,
         started_at=job.started_at,
@@ -102,6 +102,11 @@ def page_of(job: Job, viewer: User) -> ReceiptPage:
         json_href=f"{path}?{payer}&format=json",
         pdf_href=f"{path}?{payer}&format=pdf",
     )
+
+
+def _name(person: int, viewer: User) -> str:
+    """Also of the viewer: others read the receipt too."""
+    return viewer.display_name if person == viewer.person_id else people.names([person], viewer)[person]
 
 
 def _sum(booked: Iterable[Receipt]) -> int:

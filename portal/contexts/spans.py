@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from django.utils.translation import gettext as _
+
 _UNITS = (("day", timedelta(days=1)), ("hour", timedelta(hours=1)), ("minute", timedelta(minutes=1)))
 
 
@@ -26,3 +28,19 @@ def length(span: timedelta) -> str:
         if count > 0:
             return f"{count} {unit}{'' if count == 1 else 's'}"
     return ""
+
+
+def between(started: datetime | None, finished: datetime | None) -> str:
+    """How long something took, in its two largest units; empty when one of the ends is not known."""
+    if started is None or finished is None:
+        return ""
+    names = ((_("%(count)s d"), timedelta(days=1)), (_("%(count)s h"), timedelta(hours=1)))
+    rest, parts = finished - started, []
+    for text, size in (*names, (_("%(count)s min"), timedelta(minutes=1))):
+        count, rest = divmod(rest, size)
+        if count:
+            parts.append(text % {"count": count})
+    seconds = _("%(count)s s")
+    if len(parts) < 2 and rest:
+        parts.append(seconds % {"count": f"{rest.total_seconds():.0f}"})
+    return " ".join(parts[:2]) or seconds % {"count": 0}

@@ -20,6 +20,8 @@ SECRET_KEY = environment.text("SECRET_KEY")
 SECRET_KEY_FALLBACKS = environment.texts("SECRET_KEY_FALLBACKS")
 PUBLIC_URL = environment.text("PUBLIC_URL").rstrip("/")
 SITE_TITLE = environment.text("SITE_TITLE", "openEO Credits")
+#: Folders that may have DejaVu Sans, the font of PDF documents; without it they know Western Latin letters only.
+DOCUMENT_FONTS = environment.texts("DOCUMENT_FONTS", "/usr/share/fonts/truetype/dejavu")
 ALLOWED_HOSTS = environment.texts("ALLOWED_HOSTS", urlsplit(PUBLIC_URL).hostname or "")
 CSRF_TRUSTED_ORIGINS = [PUBLIC_URL]
 #: Demonstration people, tariffs and hints on the pages; production refuses to start with it.

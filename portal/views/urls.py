@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from portal.views import account, estimates, holds, jobs, pages, sign_in
+from portal.views import account, compare, estimates, holds, jobs, pages, receipts, sign_in
 
 urlpatterns = [
     path("", pages.landing, name="landing"),
@@ -20,9 +20,13 @@ urlpatterns = [
     path("notices/seen/", account.close_notices, name="notices-seen"),
     path("dashboard/", pages.dashboard, name="dashboard"),
     path("jobs/", jobs.job_list, name="jobs"),
+    path("jobs/export.csv", jobs.as_csv, name="jobs-csv"),
+    path("jobs/export.json", jobs.as_json, name="jobs-json"),
     # Sources contain slashes, so the last part is the job; a slash in a job id is written %2F.
     path("jobs/<path:source>/<str:job_id>", jobs.job, name="job"),
-    path("receipts/<path:source>/<str:job_id>", jobs.receipt, name="receipt"),
+    path("receipts/<path:source>/<str:job_id>", receipts.receipt, name="receipt"),
+    path("raw-reports/<path:source>/<str:job_id>", receipts.raw, name="raw-reports"),
+    path("compare/", compare.compare, name="compare"),
     path("holds/", holds.hold_list, name="holds"),
     path("holds/<uuid:hold>/", holds.hold, name="hold"),
     path("estimates/", estimates.record, name="estimates"),
