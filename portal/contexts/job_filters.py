@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from typing import Any
@@ -31,6 +32,7 @@ SORTS = {"reported": ("reported_at", "pk"), "cost": ("cost", "pk")}
 """The keys of each order, all of them descending."""
 MAX_TEXT = 200
 MAX_DIGITS = 19
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
 FIRST_DAY, LAST_DAY = date(2000, 1, 1), date(2199, 12, 31)
 
 
@@ -194,7 +196,7 @@ def _day(fields: dict[str, str], name: str) -> date | None:
         found = date.fromisoformat(value)
     except ValueError:
         found = date.min
-    if len(value) != len("2026-11-25") or not FIRST_DAY <= found <= LAST_DAY:
+    if not _DAY.fullmatch(value) or not FIRST_DAY <= found <= LAST_DAY:
         raise BadRequest(f"{name} must be a day such as 2026-11-25")
     return found
 
