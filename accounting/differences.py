@@ -17,7 +17,7 @@ from itertools import permutations, zip_longest
 from typing import Literal
 
 from accounting.credits import EXACT, MICROS, round_credits
-from accounting.rating import Rule, exact
+from accounting.rating import ZERO, Rule, exact
 
 CauseName = Literal[
     "cpu", "memory", "area", "processing", "other", "fixed_fees", "udp_fee", "rate", "tariff_version", "conditions",
@@ -33,7 +33,6 @@ _OF_METRIC: Mapping[str, CauseName] = {
     "processing": "processing",
     "surcharge": "surcharge",
 }
-_FREE = {"model": "per_unit", "price": Decimal(0), "tiers": (), "free": Decimal(0), "minimum": None, "maximum": None}
 _PARTS: Mapping[str, tuple[str, ...]] = {
     "price": ("model", "price", "tiers", "package"),
     "bounds": ("free", "minimum", "maximum"),
@@ -115,7 +114,7 @@ def _merged(items: Iterable[Item]) -> list[Item]:
     return list(merged.values())
 
 
-def _plain_key(item: Item) -> Hashable:
+def _plain_key(item: Item) -> tuple[Hashable, ...] | None:
     rule = item.rule
     if rule is None or rule.model != "per_unit" or rule.free or rule.minimum is not None or rule.maximum is not None:
         return None
@@ -183,8 +182,12 @@ def _rules(one: Item, two: Item) -> tuple[Rule, Rule] | None:
     if one.rule and two.rule:
         return one.rule, two.rule
     if one.rule:
-        return one.rule, replace(one.rule, **_FREE)
-    return (replace(two.rule, **_FREE), two.rule) if two.rule else None
+        return one.rule, _free(one.rule)
+    return (_free(two.rule), two.rule) if two.rule else None
+
+
+def _free(rule: Rule) -> Rule:
+    return replace(rule, model="per_unit", price=ZERO, tiers=(), free=ZERO, minimum=None, maximum=None)
 
 
 def _differ(one: Rule, two: Rule, name: str) -> bool:

@@ -11,6 +11,7 @@ import shutil
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from urllib.parse import urlencode
 
 from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize, sync_playwright
 
@@ -29,7 +30,10 @@ ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"
 TELL = "import django; django.setup(); from accounting import outbox\nwhile outbox.deliver(): pass"
 #: Who looks at what. The first has many jobs and grants, the second a debt, the third an organisation that refused.
 PLAN = {
-    "ines": ("/dashboard/", "/jobs/", "/jobs/?state=FAILED", "/holds/", "/estimates/", "/profile/", "/nothing/here"),
+    "ines": (
+        *("/dashboard/", "/jobs/", "/jobs/?kind=batch&sort=cost", "/compare/", "/holds/", "/estimates/", "/profile/"),
+        "/nothing/here",
+    ),
     "eleni": ("/dashboard/",),
     "dragos": ("/dashboard/",),
 }
@@ -102,8 +106,11 @@ def shoot_person(browser: Browser, url: str, login: str, paths: tuple[str, ...])
     page.set_viewport_size(WINDOW)
     page.goto(f"{url}/jobs/")
     first = page.locator("a[data-open]").first.get_attribute("href")
+    picks = page.eval_on_selector_all("input[name=job]", "boxes => boxes.slice(0, 4).map(box => box.value)")
     if first:
         shoot(page, url, first, f"{login}-job")
+        shoot(page, url, first.replace("/jobs/", "/receipts/"), f"{login}-receipt")
+        shoot(page, url, f"/compare/?{urlencode({'job': picks}, doseq=True)}", f"{login}-compared")
     if login == next(iter(PLAN)):
         shoot_menus(page, url)
         shoot_for_readme(page, url)

@@ -152,7 +152,7 @@ def _rated(receipt: receipts.Receipt) -> str:
     """Why this version applied."""
     if receipt.finished_at:
         return _("in force when the job finished")
-    return _("in force when it was booked, for the report does not say when the job finished")
+    return _("in force when it was booked")
 
 
 def _replaced(instead: receipts.Receipt) -> str:

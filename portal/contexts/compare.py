@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 FEWEST, MOST = 2, 6
 MOST_OFFERED = 8
 LETTERS = "ABCDEF"
+SEEN = 10_000
+"""Micro-credits from which on a cause gets bars; the table has them all."""
 NAMES = {
     "cpu": gettext_lazy("CPU time"),
     "memory": gettext_lazy("Memory"),
@@ -167,7 +169,7 @@ def page_of(jobs: Sequence[Job], payer: int, viewer: User) -> ComparePage:
         causes=rows,
         differences=tuple(column.difference for column in columns[1:]),
         sentences=tuple(_sentence(column, found) for column, found in zip(columns[1:], causes, strict=True)),
-        chart=_chart(rows, columns) if rows else None,
+        chart=_chart([row for row in rows if max(map(abs, row.amounts)) >= SEEN] or rows, columns) if rows else None,
         offered=tuple(row_of(job) for job in _offered(jobs, payer)),
         room=MOST - len(jobs),
     )
@@ -211,7 +213,8 @@ def _columns(jobs: Sequence[Job], used: Sequence[Used], viewer: User) -> tuple[C
 
 
 def _cost(job: Job) -> int:
-    return job.cost_compute + job.cost_added_value
+    cost: int = job.cost_compute + job.cost_added_value
+    return cost
 
 
 def _address(jobs: Sequence[Job]) -> str:
@@ -219,10 +222,17 @@ def _address(jobs: Sequence[Job]) -> str:
 
 
 def _measured(used: Sequence[Used]) -> tuple[Measured, ...]:
-    keys = dict.fromkeys(key for one in used for key in one.quantities if key[0] != "surcharge")
+    """Duration has a row of its own, and a surcharge measures only the other lines."""
+    keys = {key for one in used for key in one.quantities if key[0] not in ("surcharge", "time")}
+    first = ("cpu", "memory", "area")
+    ordered = sorted(keys, key=lambda key: (first.index(key[0]) if key[0] in first else len(first), key))
     return tuple(
-        Measured(metric_name(metric), unit_name(unit), tuple(one.quantities.get((metric, unit)) for one in used))
-        for metric, unit in keys
+        Measured(
+            _("Fees") if unit == "credit" else metric_name(metric),
+            unit_name(unit),
+            tuple(one.quantities.get((metric, unit)) for one in used),
+        )
+        for metric, unit in ordered
     )
 
 

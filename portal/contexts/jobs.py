@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 from urllib.parse import quote, unquote
 
 from django.urls import reverse
@@ -19,7 +19,8 @@ from portal.models import User
 if TYPE_CHECKING:
     from accounting.models import Job
 
-NO_ORGANISATION = gettext_lazy("an organisation that does not exist")
+NO_ORGANISATION = cast(str, gettext_lazy("an organisation that does not exist"))
+"""In the language of whoever looks, also where it is compared."""
 MOST_ID_DIGITS = 9
 
 

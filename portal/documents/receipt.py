@@ -31,6 +31,8 @@ from portal.documents.fonts import Fonts
 from portal.numerals import MINUS, euro_text, localised
 
 MARGIN = 18 * mm
+FRAME = 6
+"""Points that reportlab's frames keep free inside of the margins; tables reach into them, paragraphs do not."""
 WIDTH = A4[0] - 2 * MARGIN
 INK, MUTED, RULE = colors.HexColor("#1b2233"), colors.HexColor("#5b6478"), colors.HexColor("#d5d9e2")
 
@@ -65,8 +67,8 @@ class _Writer:
         document = SimpleDocTemplate(
             file,
             pagesize=A4,
-            leftMargin=MARGIN,
-            rightMargin=MARGIN,
+            leftMargin=MARGIN - FRAME,
+            rightMargin=MARGIN - FRAME,
             topMargin=MARGIN,
             bottomMargin=MARGIN + 6 * mm,
             title=_("Receipt %(number)s · %(job)s") % {"number": page.number, "job": page.job_id},
@@ -126,7 +128,7 @@ class _Writer:
         titles = [self.text(text, "muted") for text in (_("Measured"), _("Price in credits"), _("To"))]
         rows: list[list[Any]] = [[*titles, self._right(_("Credits"))], *map(self._line, charge.lines)]
         rows.append([self.text(_("Together"), "bold"), "", "", self.text(_credits(charge.cost), "total")])
-        yield self._table(rows, (88 * mm, 36 * mm, WIDTH - 152 * mm, 28 * mm), total=True)
+        yield self._table(rows, (72 * mm, 37 * mm, WIDTH - 137 * mm, 28 * mm), total=True)
 
     def _line(self, line: Line) -> list[Any]:
         about = f"{line.title} {line.about}".strip()
@@ -172,14 +174,13 @@ class _Writer:
     def _paid(self) -> Iterable[Flowable]:
         yield self.text(_("Which credits paid"), "head")
         cells: list[list[Any]] = [
-            [self.text(part.label), self.text(part.kind, "muted"), self._right(_credits(part.amount), "figure")]
-            for part in self.page.paid
+            [self.text(part.label), self._right(_credits(part.amount), "figure")] for part in self.page.paid
         ]
         if self.page.outstanding:
             amount = self._right(_credits(self.page.outstanding), "figure")
-            cells.append([self.text(_("Not covered yet")), "", amount])
-        cells.append([self.text(_("Together"), "bold"), "", self._right(_credits(self.page.total), "total")])
-        yield self._table(cells, (WIDTH - 70 * mm, 30 * mm, 40 * mm), head=False, total=True)
+            cells.append([self.text(_("Not covered yet")), amount])
+        cells.append([self.text(_("Together"), "bold"), self._right(_credits(self.page.total), "total")])
+        yield self._table(cells, (WIDTH - 40 * mm, 40 * mm), head=False, total=True)
 
     def _notes(self) -> Iterable[str]:
         yield _("Each line is rounded once, half to even, to 0.000001 credit.")
@@ -199,9 +200,9 @@ class _Writer:
         return paragraph
 
     def _table(
-        self, rows: Sequence[Sequence[Any]], widths: Sequence[float], *, head: bool = True, total: bool = False
+        self, rows: Sequence[list[Any]], widths: Sequence[float], *, head: bool = True, total: bool = False
     ) -> Table:
-        style = [
+        style: list[Any] = [
             ("VALIGN", (0, 0), (-1, -1), "TOP"),
             ("LEFTPADDING", (0, 0), (0, -1), 0),
             ("RIGHTPADDING", (-1, 0), (-1, -1), 0),
@@ -224,7 +225,7 @@ def _numbered(writer: _Writer) -> type[Canvas]:
 
         def showPage(self) -> None:  # noqa: N802  reportlab's name
             self.kept.append(dict(self.__dict__))
-            self._startPage()
+            self._startPage()  # type: ignore[attr-defined]  # reportlab's own way to go on without writing the page
 
         def save(self) -> None:
             for state in self.kept:

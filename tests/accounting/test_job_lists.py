@@ -88,7 +88,8 @@ def test_the_cost_is_that_of_all_reports(jobs: Federation) -> None:
     )
     usage.ingest(jobs.client, [more], on_reuse="refuse")
 
-    rows = job_lists.matching(jobs.lab, Criteria()).order_by("-cost", "-pk")
+    by_cost = ("-cost", "-pk")
+    rows = job_lists.matching(jobs.lab, Criteria()).order_by(*by_cost)
     assert [row.__dict__["cost"] for row in rows] == [GOLDEN, GOLDEN, micros(1.5)]
 
 
