@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from portal.views import account, brand, estimates, holds, jobs, pages, search, sign_in, styleguide
+from portal.views import account, brand, compare, estimates, holds, jobs, pages, receipts, search, sign_in, styleguide
 from portal.views import help as answers
 
 urlpatterns = [
@@ -22,9 +22,13 @@ urlpatterns = [
     path("notices/seen/", account.close_notices, name="notices-seen"),
     path("dashboard/", pages.dashboard, name="dashboard"),
     path("jobs/", jobs.job_list, name="jobs"),
+    path("jobs/export.csv", jobs.as_csv, name="jobs-csv"),
+    path("jobs/export.json", jobs.as_json, name="jobs-json"),
     # Sources contain slashes, so the last part is the job; a slash in a job id is written %2F.
     path("jobs/<path:source>/<str:job_id>", jobs.job, name="job"),
-    path("receipts/<path:source>/<str:job_id>", jobs.receipt, name="receipt"),
+    path("receipts/<path:source>/<str:job_id>", receipts.receipt, name="receipt"),
+    path("raw-reports/<path:source>/<str:job_id>", receipts.raw, name="raw-reports"),
+    path("compare/", compare.compare, name="compare"),
     path("holds/", holds.hold_list, name="holds"),
     path("holds/<uuid:hold>/", holds.hold, name="hold"),
     path("estimates/", estimates.record, name="estimates"),

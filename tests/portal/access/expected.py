@@ -58,8 +58,10 @@ def at(*paths: str) -> Paths:
     return lambda world: paths
 
 
-def lab_job(prefix: str) -> Paths:
-    return lambda world: (f"/{prefix}/{TERRASCOPE}/{world.scene.golden}", f"/{prefix}/{TERRASCOPE}/j-26-held-and-done")
+def lab_job(prefix: str, query: str = "") -> Paths:
+    return lambda world: tuple(
+        f"/{prefix}/{TERRASCOPE}/{job}{query}" for job in (world.scene.golden, "j-26-held-and-done")
+    )
 
 
 def api(anonymous: int = 401, person: int = 200, backend: int = 200) -> dict[str, int]:
@@ -169,8 +171,19 @@ RULES: dict[str, tuple[Rule, ...]] = {
     "notices/seen/": (Rule(at("/notices/seen/"), NOT_READ),),
     "dashboard/": (Rule(at("/dashboard/"), OWN),),
     "jobs/": (Rule(at("/jobs/"), OWN),),
+    **{f"jobs/export.{form}": (Rule(at(f"/jobs/export.{form}"), OWN),) for form in ("csv", "json")},
     "jobs/<path:source>/<str:job_id>": (Rule(lab_job("jobs"), LABS),),
-    "receipts/<path:source>/<str:job_id>": (Rule(lab_job("receipts"), LABS),),
+    "receipts/<path:source>/<str:job_id>": tuple(
+        Rule(lab_job("receipts", f"?format={form}"), LABS) for form in ("html", "json", "pdf")
+    ),
+    "raw-reports/<path:source>/<str:job_id>": (Rule(lab_job("raw-reports"), LABS),),
+    "compare/": (
+        Rule(at("/compare/"), OWN),
+        Rule(
+            lambda world: (f"/compare/?job={TERRASCOPE}/{world.scene.golden}&job={TERRASCOPE}/j-26-held-and-done",),
+            LABS,
+        ),
+    ),
     "holds/": (Rule(at("/holds/"), OWN),),
     "holds/<uuid:hold>/": (Rule(lambda world: (f"/holds/{world.hold}/",), LABS),),
     "estimates/": (Rule(at("/estimates/"), OWN),),
