@@ -48,7 +48,7 @@ def first_time(kind: str, causes: Collection[str]) -> Collection[str]:
 
 
 def mark_read(person: int, *, kind: str = "", notices: Collection[int] | None = None) -> int:
-    """The person has seen what they were told so far: of that kind, of those notices, or everything. How many were new."""
+    """The person has seen what they were told so far: of that kind, of those notices, or all. How many were new."""
     rows = Notice.objects.filter(person_id=person, read_at__isnull=True)
     if kind:
         rows = rows.filter(kind=kind)

@@ -1,5 +1,5 @@
-"""What nobody posts but time brings: credits that run low, grants and holds about to expire, announced tariffs, estimates
-that were wrong. Each is a scan that a task repeats: bounded, by index, and telling each cause once (N2).
+"""What nobody posts but time brings: credits that run low, grants and holds about to expire, announced tariffs,
+estimates that were wrong. Each is a scan that a task repeats: bounded, by index, and telling each cause once (N2).
 """
 
 from accounting.alerts.announcements import announce_tariffs

@@ -1,6 +1,6 @@
 """Low credits and enough again: wallets that changed are compared with what their organisation wants to keep (N4).
 
-What a wallet has left is its balance: what its grants have left less what is owed. Holds do not count, they come and go.
+What a wallet has left is its balance: what its grants have left less what is owed. Holds come and go and do not count.
 """
 
 from __future__ import annotations
@@ -68,8 +68,8 @@ SELECT a.id FROM accounting_account a LEFT JOIN accounting_balancealert b ON b.w
 """
 _FIGURES = """
 SELECT a.id, a.organisation_id, o.name, a.posted, a.seq, accounting_now(),
-       coalesce((SELECT sum(s.amount) FROM accounting_spendday s
-                  WHERE s.organisation_id = a.organisation_id AND s.day > (accounting_now() AT TIME ZONE 'UTC')::date - %s), 0)
+       coalesce((SELECT sum(s.amount) FROM accounting_spendday s WHERE s.organisation_id = a.organisation_id
+                    AND s.day > (accounting_now() AT TIME ZONE 'UTC')::date - %s), 0)
   FROM accounting_account a JOIN accounting_organisation o ON o.id = a.organisation_id
  WHERE a.id = ANY (%s)
 """

@@ -39,7 +39,8 @@ SELECT h.uuid, h.job_id, coalesce(h.metadata->>'title', ''), s.source_id, h.pers
   JOIN accounting_hold h ON h.id = o.hold_id JOIN accounting_source s ON s.id = h.source_id
  WHERE o.expires_at > t.now AND o.expires_at <= t.now + make_interval(mins => %(minutes)s)
    AND o.expires_at <= t.now + h.lifetime / 4
-   AND NOT EXISTS (SELECT 1 FROM accounting_told x WHERE x.kind = 'hold_expiring' AND x.cause = format('hold %%s', h.uuid))
+   AND NOT EXISTS (SELECT 1 FROM accounting_told x
+                    WHERE x.kind = 'hold_expiring' AND x.cause = format('hold %%s', h.uuid))
  ORDER BY o.expires_at LIMIT %(limit)s
 """
 

@@ -17,8 +17,8 @@ SETTLED = timedelta(minutes=5)
 
 
 def tell_receipts(person: int, since: datetime, limit: int = 500) -> datetime:
-    """Tells the person of their batch jobs that ended, cost something and were reported last after `since`: each job once,
-    with what it costs by then. Returns the `since` of the next call.
+    """Tells the person of their batch jobs that ended, cost something and were reported last after `since`: each job
+    once, with what it costs by then. Returns the `since` of the next call.
     """
     organisations = Member.objects.filter(person_id=person).values_list("organisation_id", flat=True)
     jobs = (

@@ -14,8 +14,8 @@ DAYS = 7
 class BalanceAlert(models.Model):
     """`rule` and its figure are the organisation's choice; the rest is what the last comparison found.
 
-    `seq` is the wallet's newest entry that was compared, `episode` counts how often the credits ran low, `low_at` is when
-    they last did, and `check_at` when to look again although nothing was posted.
+    `seq` is the wallet's newest entry that was compared, `episode` counts how often the credits ran low, `low_at` is
+    when they last did, and `check_at` when to look again although nothing was posted.
     """
 
     class Rule(models.TextChoices):

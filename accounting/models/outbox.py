@@ -28,7 +28,7 @@ class OutboxEvent(models.Model):
 
 
 class Notice(models.Model):
-    """Something a person is told, at most once per cause (N1). `routed_at`: when it was decided who hears of it by mail."""
+    """Something a person is told, once per cause (N1). `routed_at`: when it was decided whether a mail says it too."""
 
     id = models.BigAutoField(primary_key=True)
     person = models.ForeignKey(Person, models.CASCADE, related_name="notices")
