@@ -47,13 +47,18 @@ def first_time(kind: str, causes: Collection[str]) -> Collection[str]:
         return frozenset(cause for (cause,) in cursor.fetchall())
 
 
-def mark_read(person: int, *, kind: str = "", notices: Collection[int] | None = None) -> int:
-    """The person has seen what they were told so far: of that kind, of those notices, or all. How many were new."""
+def mark_read(person: int, *, kind: str = "", notices: Collection[int] | None = None, until: int | None = None) -> int:
+    """The person has seen what they were told: all of it, or of that kind, those notices, until that one.
+
+    What others were told is left alone. Returns how many had not been read.
+    """
     rows = Notice.objects.filter(person_id=person, read_at__isnull=True)
     if kind:
         rows = rows.filter(kind=kind)
     if notices is not None:
         rows = rows.filter(pk__in=notices)
+    if until is not None:
+        rows = rows.filter(pk__lte=until)
     return rows.update(read_at=DatabaseNow())
 
 

@@ -77,7 +77,7 @@ class MailRefusal(models.Model):
 
 
 class NoticePreference(models.Model):
-    """What a user chose for a kind of notice; without a row the kind's defaults hold. `since`: from when on receipts."""
+    """What a user chose for a kind of notice; without a row its defaults hold. `since`: from when on receipts."""
 
     class ByMail(models.TextChoices):
         OFF = "off"

@@ -59,7 +59,9 @@ RESERVED = frozenset(
         "health",
         "holds",
         "jobs",
+        "mail",
         "notices",
+        "notifications",
         "oidc",
         "organisation",
     }

@@ -11,12 +11,13 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.functional import SimpleLazyObject
 
-from accounting import organisations
+from accounting import notice_queries, organisations
 from portal.models import User
 from portal.numerals import localised
 
 THEME_COOKIE = "theme"
 THEMES = ("light", "dark", "system")
+MOST_UNREAD = 99
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,9 @@ class SignedIn:
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """`here` is this page's path with its query, for forms that come back to it; `zone` what its times are in."""
+    """`here` is this page's path with its query, for forms that come back to it; `zone` what its times are in; `unread`
+    how many notices the person has not read, as the bell says it: empty for none, "99+" for more than it counts.
+    """
 
     theme: str
     credit_euro: str
@@ -53,6 +56,7 @@ class Frame:
     here: str
     sign_in: str
     user: SignedIn | None
+    unread: str
     pages: tuple[PageLink, ...]
     organisations: tuple[OrganisationChoice, ...]
     current: OrganisationChoice | None
@@ -83,10 +87,17 @@ def _build(request: HttpRequest) -> Frame:
         here=request.get_full_path(),
         sign_in=sign_in_url(request),
         user=SignedIn(user.display_name, user.email, user.initials) if isinstance(user, User) else None,
+        unread=unread_of(user) if isinstance(user, User) else "",
         pages=_pages(request.path),
         organisations=choices,
         current=next((choice for choice in choices if choice.current), None),
     )
+
+
+def unread_of(user: User) -> str:
+    """How many notices wait for the person, for the bell; one query that never counts far."""
+    count = notice_queries.unread(user.person_id, MOST_UNREAD + 1)
+    return f"{MOST_UNREAD}+" if count > MOST_UNREAD else str(count or "")
 
 
 def sign_in_url(request: HttpRequest) -> str:

@@ -11,7 +11,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
+from django.utils.translation import ngettext, pgettext
 
 from accounting import limit_queries, notice_queries
 from accounting.notice_queries import NoticeView
@@ -68,11 +68,12 @@ def instant(text: str | None) -> str:
     if not text:
         return ""
     at = timezone.localtime(datetime.fromisoformat(text))
-    return f"{date_format(at, 'j M Y, H:i')} {at.tzname()}"
+    return f"{date_format(at, pgettext('date format', 'j M Y, H:i'), use_l10n=False)} ({at.tzname()})"
 
 
 def _day(text: str) -> str:
-    return date_format(timezone.localtime(datetime.fromisoformat(text)), "j M Y")
+    at = timezone.localtime(datetime.fromisoformat(text))
+    return date_format(at, pgettext("date format", "j M Y"), use_l10n=False)
 
 
 def _unknown(facts: Facts, known: Known, kind: str) -> Said:
@@ -196,7 +197,9 @@ def _hold_expiring(facts: Facts, known: Known, kind: str) -> Said:
         kind,
         WARN,
         _("The credits reserved for job %(job)s are about to be released") % facts,
-        _("The back end has not said for a while that it runs. What is reported later is charged in full all the same."),
+        _(
+            "The back end has not said for a while that it runs. What is reported later is charged in full."
+        ),
         hold_path(facts["hold"]),
         _("See what is reserved"),
         ((_("Reserved"), amount(facts["kept"])), (_("Released"), instant(facts["expires_at"]))),
@@ -209,8 +212,8 @@ def _hold_expired(facts: Facts, known: Known, kind: str) -> Said:
         WARN,
         _("Job %(job)s outlived the credits reserved for it") % facts,
         _(
-            "No heartbeat came in time, so it is no longer covered. If it runs on, what is reported later is charged in "
-            "full."
+            "No heartbeat came in time, so it is no longer covered. If it runs on, what is reported later is charged "
+            "in full."
         ),
         hold_path(facts["uuid"]),
         _("See what was kept"),
@@ -268,7 +271,7 @@ def _tariff(facts: Facts, known: Known, kind: str) -> Said:
         PLAIN,
         _("Prices of %(backend)s change on %(day)s") % values,
         _("From then on “%(card)s” is in force. Work that ends before is charged by today’s prices.") % values + note,
-        reverse("rate-card", args=[facts["backend"]]),
+        f"/rates/{facts['backend']}/",
         _("Compare the prices"),
         ((_("Rate card"), facts["tariff_name"]), (_("In force from"), instant(facts["starts_at"]))),
     )

@@ -25,7 +25,7 @@ def is_address(text: str) -> bool:
 
 
 def digest(address: str) -> str:
-    """What is kept of an address that wants no mail. Only as good as guessing addresses is hard; it is not for secrets."""
+    """What is kept of an address that wants no mail: enough to know it again, not to read it."""
     return hmac.new(b"openeo-credits mail refusal", address.strip().lower().encode(), sha256).hexdigest()
 
 

@@ -35,7 +35,7 @@ def absolute(path: str) -> str:
 
 
 def stop_link(kind: str, *, user: User | None = None, address: str = "") -> str:
-    """The address that stops mails of this kind to the user, or to an address. It does not expire: old mails have it."""
+    """The address that stops mails of this kind to the user, or to an address. It works for ever, as old mails do."""
     wish = {"k": kind, "u": user.pk} if user else {"k": kind, "a": addressing.digest(address)}
     return absolute(reverse("unsubscribe", args=[signing.dumps(wish, salt=SALT)]))
 

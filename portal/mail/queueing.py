@@ -5,7 +5,7 @@ from __future__ import annotations
 import unicodedata
 import uuid
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import UTC, timedelta
 from typing import Any
 
 from django.conf import settings
@@ -69,7 +69,7 @@ def _render(
     around = {"site": settings.SITE_TITLE, "home": settings.PUBLIC_URL, "stop": stop, "language": language}
     if user:
         around["choose"] = links.absolute("/profile/notifications/")
-    with tongues.speaking(language, tongues.zone_of(user) if user else None):
+    with tongues.speaking(language, tongues.zone_of(user) if user else UTC):
         text = render_to_string(f"emails/{name}.txt", around | dict(context))
         html = render_to_string(f"emails/{name}.html", around | dict(context))
     subject, _, body = text.lstrip().partition("\n")

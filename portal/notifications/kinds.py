@@ -38,7 +38,9 @@ _ALL = (
         "credits_exhausted",
         CREDITS,
         _("Credits used up"),
-        _("The balance of an organisation that you own or manage fell below zero, or a job of yours took the last credits."),
+        _(
+            "The balance of an organisation that you own or manage fell below zero, or a job of yours took the last credits."
+        ),
         NOW,
         grave=True,
     ),

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from django.db import transaction
 
 from accounting.fields import DatabaseNow
-from portal.models import User
 from portal.mail_rows import NoticePreference
+from portal.models import User
 from portal.notifications.kinds import KINDS, OFF, Kind
 
 
