@@ -197,9 +197,7 @@ def _hold_expiring(facts: Facts, known: Known, kind: str) -> Said:
         kind,
         WARN,
         _("The credits reserved for job %(job)s are about to be released") % facts,
-        _(
-            "The back end has not said for a while that it runs. What is reported later is charged in full."
-        ),
+        _("The back end has not said for a while that it runs. What is reported later is charged in full."),
         hold_path(facts["hold"]),
         _("See what is reserved"),
         ((_("Reserved"), amount(facts["kept"])), (_("Released"), instant(facts["expires_at"]))),

@@ -38,9 +38,7 @@ _ALL = (
         "credits_exhausted",
         CREDITS,
         _("Credits used up"),
-        _(
-            "The balance of an organisation that you own or manage fell below zero, or a job of yours took the last credits."
-        ),
+        _("An organisation that you own or manage has nothing left, or a job of yours took the last of it."),
         NOW,
         grave=True,
     ),
