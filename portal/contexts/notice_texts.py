@@ -139,35 +139,38 @@ def _grant(facts: Facts, known: Known, kind: str) -> Said:
 
 
 def _limit(facts: Facts, known: Known, kind: str) -> Said:
-    use = known.limits.get(facts["limit"])
-    values = {"name": known.name(facts), "share": facts["share"], "about": _about(use)}
+    values = {"name": known.name(facts), "share": facts["share"]}
     full, blocks = facts["share"] >= 100, facts["action"] == "block"
     title = {
-        "month": _("%(name)s has used %(share)s %% of its monthly limit%(about)s"),
-        "year": _("%(name)s has used %(share)s %% of its yearly limit%(about)s"),
-    }.get(facts["period"], _("%(name)s has used %(share)s %% of its limit%(about)s")) % values
+        "month": _("%(name)s has used %(share)s %% of a monthly limit"),
+        "year": _("%(name)s has used %(share)s %% of a yearly limit"),
+    }.get(facts["period"], _("%(name)s has used %(share)s %% of a limit")) % values
     if not blocks:
-        text = _("Nothing is refused because of it.")
+        after = _("Nothing is refused because of it.")
     elif full:
-        text = _("No more is reserved, and running jobs are told to stop.")
+        after = _("No more is reserved, and running jobs are told to stop.")
     else:
-        text = _("When all of it is used, jobs must stop.")
+        after = _("When all of it is used, jobs must stop.")
     details = ((_("Spent"), amount(facts["spent"])), (_("Limit"), amount(facts["amount"])))
-    tone = BAD if full and blocks else WARN
-    return Said(kind, tone, title, text, f"{reverse('holds')}?state=open", _("See what runs"), details)
+    text = " ".join(filter(None, [_counted(known.limits.get(facts["limit"])), after]))
+    return Said(
+        *(kind, BAD if full and blocks else WARN, title, text),
+        *(f"{reverse('holds')}?state=open", _("See what runs"), details),
+    )
 
 
-def _about(use: limit_queries.LimitUse | None) -> str:
-    """Whom or what a limit counts, as it follows the word limit; nothing when it counts all, or is gone."""
+def _counted(use: limit_queries.LimitUse | None) -> str:
+    """Whom or what a limit counts, as a sentence; nothing when it counts all, or is gone."""
     if use is None:
         return ""
     if use.project and use.backend:
-        return _(" for the project %(project)s on %(backend)s") % {"project": use.project, "backend": use.backend}
+        values = {"project": use.project, "backend": use.backend}
+        return _("It counts what the project %(project)s spends on %(backend)s.") % values
     if use.project:
-        return _(" for the project %(project)s") % {"project": use.project}
+        return _("It counts what the project %(project)s spends.") % {"project": use.project}
     if use.backend:
-        return _(" for %(backend)s") % {"backend": use.backend}
-    return _(" for one member") if use.person else ""
+        return _("It counts what is spent on %(backend)s.") % {"backend": use.backend}
+    return _("It counts what one member spends.") if use.person else ""
 
 
 def _stop(facts: Facts, known: Known, kind: str) -> Said:

@@ -213,9 +213,10 @@ def _expired(told: Told) -> Iterable[Notice]:
         count,
     )
     text = ngettext(
-        "No heartbeat came in time, so it is no longer covered. If it runs on, what is reported later is charged in full.",
-        "No heartbeat came in time, so they are no longer covered. If they run on, what is reported later is charged in "
+        "No heartbeat came in time, so it is no longer covered. If it runs on, what is reported later is charged in "
         "full.",
+        "No heartbeat came in time, so they are no longer covered. If they run on, what is reported later is charged "
+        "in full.",
         count,
     )
     return [

@@ -19,8 +19,8 @@ GROUPS: Mapping[str, Promise] = {
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """`portal` and `mail` are what holds until the person chooses. A `grave` one is always shown in the portal; one that
-    is not `listed` is a mail only.
+    """`portal` and `mail` are what holds until the person chooses. A `grave` one is always shown in the portal, one
+    that is not `listed` comes by mail only.
     """
 
     key: str
