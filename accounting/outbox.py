@@ -74,8 +74,12 @@ def _tell_exhausted(event: OutboxEvent) -> None:
 
 
 def _tell_limit(event: OutboxEvent) -> None:
-    """Who answers for the organisation and whom the limit is about: once a period and share."""
+    """Who answers for the organisation and whom the limit is about: once a period and share. A charge that goes from
+    below 80 % to beyond the end is told as the end only.
+    """
     payload = event.payload
+    if payload["share"] < 100 and payload["spent"] >= payload["amount"]:
+        return
     cause = f"limit {payload['limit']} {payload['period_starts_at']} {payload['share']}"
     people = [*filter(None, [payload["person"]]), *notices.answerable(payload["organisation"])]
     _tell(people, "limit_reached", cause, payload)

@@ -170,7 +170,7 @@ class TestLinks:
         other = links.stop_link("invitation", address="carol@example.org")
         assert "carol" not in other
 
-    @pytest.mark.parametrize("change", ["x{}", "{}x", "", "a:b:c", {0}" + ":{0}" * 9 + ", "\x00", "ключ"])
+    @pytest.mark.parametrize("change", ["x{}", "{}x", "", "a:b:c", "{0}" + ":{0}" * 9, "\x00", "ключ"])
     def test_that_were_altered_say_nothing(self, alice: User, change: str) -> None:
         token = links.stop_link("receipt", user=alice).rstrip("/").rpartition("/")[2]
         with pytest.raises(links.LinkInvalid):
