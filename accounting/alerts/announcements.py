@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from django.db import connection, transaction
@@ -62,7 +62,7 @@ def _users(after: int, source: int) -> Sequence[int]:
         return [pk for (pk,) in cursor.fetchall()]
 
 
-def _facts(tariff: Tariff) -> Mapping[str, Any]:
+def _facts(tariff: Tariff) -> dict[str, Any]:
     source = tariff.source
     facts: dict[str, Any] = {"tariff": tariff.pk, "tariff_name": tariff.name, "note": tariff.note[:500]}
     facts |= {"source": source.source_id, "backend": source.backend.slug, "backend_name": source.backend.name}

@@ -29,7 +29,10 @@ ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"
 TELL = "import django; django.setup(); from accounting import outbox\nwhile outbox.deliver(): pass"
 #: Who looks at what. The first has many jobs and grants, the second a debt, the third an organisation that refused.
 PLAN = {
-    "ines": ("/dashboard/", "/jobs/", "/jobs/?state=FAILED", "/holds/", "/estimates/", "/profile/", "/nothing/here"),
+    "ines": (
+        *("/dashboard/", "/jobs/", "/jobs/?state=FAILED", "/holds/", "/estimates/", "/profile/", "/nothing/here"),
+        *("/notifications/", "/profile/notifications/", "/mail/"),
+    ),
     "eleni": ("/dashboard/",),
     "dragos": ("/dashboard/",),
 }

@@ -29,11 +29,11 @@ class PreferencesForm(forms.Form):
         for kind in KINDS.values():
             if kind.listed and not kind.grave:
                 self.fields[f"portal_{kind.key}"] = forms.BooleanField(
-                    required=False, initial=known[kind.key].portal, label=kind.title
+                    required=False, initial=known[kind.key].portal, label=str(kind.title)
                 )
             options = AT_ONCE_OR_NOT if kind.key in _SOON_OVER else BY_MAIL
             self.fields[f"mail_{kind.key}"] = forms.ChoiceField(
-                choices=options, initial=known[kind.key].mail, label=kind.title
+                choices=options, initial=known[kind.key].mail, label=str(kind.title)
             )
 
     def choices(self) -> Iterator[Choice]:
@@ -49,8 +49,8 @@ class ThresholdForm(forms.Form):
     rule = forms.ChoiceField(
         label=_("Credits run low when"),
         choices=(
-            ("days", _("they last for fewer days at the pace of the last 30")),
-            ("amount", _("fewer are left than a set amount")),
+            ("days", _("they last for fewer days than below, at the pace of the last 30 days")),
+            ("amount", _("fewer are left than the amount below")),
             ("never", _("never: nobody is told")),
         ),
         widget=forms.RadioSelect,
@@ -62,15 +62,12 @@ class ThresholdForm(forms.Form):
 
     @classmethod
     def of(cls, chosen: Threshold, data: Any = None) -> ThresholdForm:
-        shown = amounts.to_decimal(chosen.amount).normalize() if chosen.amount else None
-        return cls(data, initial={"rule": chosen.rule, "days": chosen.days, "amount": shown})
-
-    def clean(self) -> dict[str, Any]:
-        said = super().clean() or {}
-        needed = {"days": "days", "amount": "amount"}.get(said.get("rule", ""))
-        if needed and not said.get(needed) and needed not in self.errors:
-            self.add_error(needed, _("Say how many."))
-        return said
+        shown = amounts.to_text(chosen.amount) if chosen.amount else None
+        form = cls(data, initial={"rule": chosen.rule, "days": chosen.days, "amount": shown})
+        rule = form["rule"].value()
+        for name in ("days", "amount"):
+            form.fields[name].required = rule == name
+        return form
 
     def threshold(self, known: Threshold) -> Threshold:
         """What was chosen, of a valid form; a figure that the rule does not need is kept if it was left empty."""

@@ -46,7 +46,7 @@ def mail_list(request: HttpRequest) -> HttpResponse:
     return render(request, "portal/mails.html", {"page": mails.page_of(request.GET)})
 
 
-@csp_update({"frame-src": [SELF]})
+@csp_update({"frame-src": [SELF]})  # type: ignore[arg-type]  # its types know views without arguments only
 @require_GET
 @demonstration_only
 @never_cache
@@ -55,7 +55,7 @@ def mail(request: HttpRequest, mail: int) -> HttpResponse:
     return render(request, "portal/mail.html", {"page": _find(mail)})
 
 
-@csp(_IN_FRAME)
+@csp(_IN_FRAME)  # type: ignore[arg-type]
 @xframe_options_sameorigin
 @require_GET
 @demonstration_only

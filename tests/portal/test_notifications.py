@@ -229,7 +229,7 @@ class TestThreshold:
         [
             ({"rule": "weeks"}, "Select a valid choice"),
             ({}, "This field is required."),
-            ({"rule": "amount"}, "Say how many."),
+            ({"rule": "amount"}, "This field is required."),
             ({"rule": "days", "days": "0"}, "greater than or equal to 1"),
             ({"rule": "days", "days": "366"}, "less than or equal to 365"),
             ({"rule": "days", "days": "seven"}, "Enter a whole number."),

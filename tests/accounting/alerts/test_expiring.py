@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -165,7 +166,7 @@ class TestReceipts:
 
     @pytest.mark.parametrize("changes", [{"state": "RUNNING"}, {"kind": "sync"}, {"lines": ()}])
     def test_are_of_batch_jobs_that_ended_and_cost_something(
-        self, federation: Federation, database_clock: MoveClock, changes: dict[str, object]
+        self, federation: Federation, database_clock: MoveClock, changes: dict[str, Any]
     ) -> None:
         book(federation, **changes)
         start = datetime.now(UTC)

@@ -14,6 +14,7 @@ from accounting import notices
 from accounting.models import Notice
 from portal import mail
 from portal.deliveries import digests, routing
+from portal.mail.links import Wish
 from portal.mail_rows import DigestEntry, Mail
 from portal.models import User
 from portal.notifications import preferences, unsubscribing
@@ -174,6 +175,6 @@ class TestDigest:
 
     def test_its_link_stops_all_that_comes_daily(self, db: None) -> None:
         alice = reader()
-        unsubscribing.carry_out(unsubscribing.Wish("digest", user=alice.pk))
+        unsubscribing.carry_out(Wish("digest", user=alice.pk))
         assert not [one for one in preferences.of_user(alice).values() if one.mail == "daily"]
         assert preferences.of_user(alice)["credits_exhausted"].mail == "now"
