@@ -129,6 +129,7 @@ def unsubscribe(request: HttpRequest, token: str) -> HttpResponse:
         return render(request, "portal/unsubscribe.html", {"title": None}, status=404)
     if request.method == "POST":
         unsubscribing.carry_out(wish)
-    title = KINDS[wish.kind].title if wish.kind in KINDS else _("The daily mail")
-    context = {"title": title, "done": request.method == "POST", "known": wish.user is not None}
+    daily = wish.kind == unsubscribing.DIGEST
+    title = _("The daily mail") if daily else KINDS[wish.kind].title
+    context = {"title": title, "daily": daily, "done": request.method == "POST", "known": wish.user is not None}
     return render(request, "portal/unsubscribe.html", context)
