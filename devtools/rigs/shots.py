@@ -33,6 +33,7 @@ PLAN = {
     "ines": (
         *("/dashboard/", "/jobs/", "/jobs/?kind=batch&sort=cost", "/compare/", "/holds/", "/estimates/", "/profile/"),
         *("/search/?q=ndvi", "/help/team-lead/", "/nothing/here"),
+        *("/notifications/", "/profile/notifications/", "/mail/"),
     ),
     "eleni": ("/dashboard/",),
     "dragos": ("/dashboard/",),

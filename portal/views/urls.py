@@ -4,7 +4,21 @@ from __future__ import annotations
 
 from django.urls import path
 
-from portal.views import account, brand, compare, estimates, holds, jobs, pages, receipts, search, sign_in, styleguide
+from portal.views import (
+    account,
+    brand,
+    compare,
+    estimates,
+    holds,
+    jobs,
+    mail,
+    notifications,
+    pages,
+    receipts,
+    search,
+    sign_in,
+    styleguide,
+)
 from portal.views import help as answers
 
 urlpatterns = [
@@ -19,6 +33,15 @@ urlpatterns = [
     path("theme/", account.choose_theme, name="theme"),
     path("language/", account.choose_language, name="language"),
     path("organisation/switch/", account.switch_organisation, name="switch-organisation"),
+    path("notifications/", notifications.notification_list, name="notifications"),
+    path("notifications/mark/", notifications.mark, name="notifications-mark"),
+    path("notifications/<int:notice>/", notifications.notification, name="notification"),
+    path("notifications/stop/<str:token>/", notifications.unsubscribe, name="unsubscribe"),
+    path("profile/notifications/", notifications.preference_page, name="notification-preferences"),
+    path("profile/notifications/balance/", notifications.set_threshold, name="balance-alert"),
+    path("mail/", mail.mail_list, name="mail"),
+    path("mail/<int:mail>/", mail.mail, name="mail-one"),
+    path("mail/<int:mail>/html/", mail.mail_html, name="mail-html"),
     path("notices/seen/", account.close_notices, name="notices-seen"),
     path("dashboard/", pages.dashboard, name="dashboard"),
     path("jobs/", jobs.job_list, name="jobs"),

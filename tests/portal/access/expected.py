@@ -25,6 +25,7 @@ class World:
 
     scene: Scene
     hold: str
+    notice: int
     objects: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -85,6 +86,9 @@ def _etl(name: str, status: Mapping[str, int], method: str = "GET") -> dict[str,
         f"^/+{name}$": (Rule(at(f"//{name}"), status, method),),
     }
 
+
+#: Of a demonstration only.
+MAILS = ("mail/", "mail/<int:mail>/", "mail/<int:mail>/html/")
 
 RULES: dict[str, tuple[Rule, ...]] = {
     # Probes, documents and what everybody may know
@@ -169,6 +173,18 @@ RULES: dict[str, tuple[Rule, ...]] = {
         Rule(at("/organisation/switch/?organisation=1"), each(302, member=400, stranger=400, operator=400), "POST"),
     ),
     "notices/seen/": (Rule(at("/notices/seen/"), NOT_READ),),
+    "notifications/": (Rule(at("/notifications/"), OWN),),
+    "notifications/mark/": (
+        Rule(at("/notifications/mark/"), NOT_READ),
+        Rule(at("/notifications/mark/"), each(302, member=400, stranger=400, operator=400), "POST"),
+    ),
+    "notifications/<int:notice>/": (
+        Rule(lambda world: (f"/notifications/{world.notice}/",), each(302, stranger=404, operator=404)),
+    ),
+    "notifications/stop/<str:token>/": (Rule(at("/notifications/stop/made-up/"), each(404)),),
+    "profile/notifications/": (Rule(at("/profile/notifications/"), OWN),),
+    "profile/notifications/balance/": (Rule(at("/profile/notifications/balance/"), NOT_READ),),
+    **{name: (Rule(at(f"/{name.replace('<int:mail>', '1')}"), each(404)),) for name in MAILS},
     "dashboard/": (Rule(at("/dashboard/"), OWN),),
     "jobs/": (Rule(at("/jobs/"), OWN),),
     **{f"jobs/export.{form}": (Rule(at(f"/jobs/export.{form}"), OWN),) for form in ("csv", "json")},

@@ -26,6 +26,7 @@ PAGES = (
     *(COMPARED, "/compare/", f"/compare/?job={PICKS[0]}"),
     *("/holds/", "/holds/?state=ended&backend=cdse", "/estimates/", "/profile/"),
     *("/search/", "/search/?q=flanders", "/search/?q=nothing+like+it", "/help/team-lead/"),
+    *("/notifications/", "/notifications/?show=unread&kind=grant_expiring", "/profile/notifications/"),
 )
 OPEN_PAGES = (
     *("/", "/signed-out/", "/session-over/", "/search/?q=failed+job"),
@@ -33,7 +34,7 @@ OPEN_PAGES = (
 )
 #: Pages whose status is an error on purpose: Chromium reports that on the console, and only that is excused.
 FAULT_PAGES = (
-    *("/nothing", "/jobs/?state=x", "/holds/00000000-0000-0000-0000-000000000000/"),
+    *("/nothing", "/notifications/stop/x/", "/jobs/?state=x", "/holds/00000000-0000-0000-0000-000000000000/"),
     "/oidc/callback/?error=access_denied",
 )
 
