@@ -60,6 +60,12 @@ class ScopeMissing(DomainError):
     code, status, title = "scope_missing", 403, "The script token may not do this"
 
 
+class ErasureBlocked(DomainError):
+    """Nothing was erased."""
+
+    code, status, title = "erasure_blocked", 409, "What is personal cannot be erased yet"
+
+
 class NotFound(DomainError):
     code, status, title = "not_found", 404, "Not found"
 
