@@ -15,6 +15,21 @@ from accounting import queries
 from accounting.errors import ErasureBlocked
 from accounting.models import Member, Notice, OpenHold, Organisation, Person
 
+ERASED = frozenset({"accounting.Member", "accounting.Notice"})
+KEPT = {
+    "accounting.Hold": "append-only; what was held for a job is part of what it cost",
+    "accounting.Job": "whoever paid must be able to check what for",
+    "accounting.JobWorkload": "what jobs like it will cost is learnt from it",
+    "accounting.Limit": "written by its functions only; says how much a number may spend",
+    "accounting.Observation": "what jobs like it will cost is learnt from it",
+    "accounting.SpendCell": "sums of the ledger",
+    "accounting.StoredEstimate": "how good estimates are is judged by it",
+    "accounting.UsageReport": "append-only; what the charge was computed from",
+    "portal.User": "emptied by the portal",
+}
+"""Models with a row about a person, by the number that says nothing about them, and why they stay. A test asks for each
+new one."""
+
 
 @dataclass(frozen=True, slots=True)
 class Place:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from django.db import IntegrityError, models, transaction
-from django.db.models import BooleanField, ExpressionWrapper, F, Q
+from django.db.models import F, Q
 from django.db.models.functions import Now
 
 from portal import archives, logs
@@ -81,8 +81,8 @@ def make_waiting() -> int:
 
 
 def _kept() -> models.QuerySet[DataExport]:
-    over = Q(ready_at__lte=Now() - KEPT) | Q(failed_at__lte=Now() - KEPT)
-    return DataExport.objects.annotate(over=ExpressionWrapper(over, BooleanField())).exclude(over=True)
+    fresh = Q(ready_at__gt=Now() - KEPT) | Q(failed_at__gt=Now() - KEPT)
+    return DataExport.objects.filter(_OPEN | fresh)
 
 
 def _claim() -> Claim | None:

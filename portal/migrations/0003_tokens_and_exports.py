@@ -13,7 +13,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
     dependencies = [
         ("accounting", "0007_estimates"),
-        ("portal", "0001_initial"),
+        ("portal", "0002_languages"),
     ]
 
     operations = [

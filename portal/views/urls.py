@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from portal.views import account, estimates, holds, jobs, pages, sign_in
+from portal.views import account, estimates, holds, jobs, pages, personal_data, profile, sign_in
 
 urlpatterns = [
     path("", pages.landing, name="landing"),
@@ -26,6 +26,14 @@ urlpatterns = [
     path("holds/", holds.hold_list, name="holds"),
     path("holds/<uuid:hold>/", holds.hold, name="hold"),
     path("estimates/", estimates.record, name="estimates"),
-    path("profile/", account.profile, name="profile"),
+    path("profile/", profile.profile, name="profile"),
+    path("profile/tokens/", profile.token_list, name="profile-tokens"),
+    path("profile/tokens/new/", profile.token_new, name="profile-token-new"),
+    path("profile/tokens/<int:token>/revoke/", profile.token_revoke, name="profile-token-revoke"),
+    path("profile/data/", personal_data.data, name="profile-data"),
+    path("profile/data/export/", personal_data.export, name="profile-export"),
+    path("profile/data/export/<uuid:export>/", personal_data.download, name="profile-export-download"),
+    path("profile/data/erase/", personal_data.erase, name="profile-erase"),
+    path("erased/", personal_data.erased, name="erased"),
     path("terms/", account.terms, name="terms"),
 ]
