@@ -94,9 +94,9 @@ class OpenEOErrorSerializer(serializers.Serializer[Any]):
 
 class BearerScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]  # registers itself
     target_class = "portal.api.auth.BearerAuthentication"
-    name = ["bearer", "scriptToken"]  # type: ignore[assignment]  # of several, which the library takes as well
+    name = ["bearer", "scriptToken"]
 
-    def get_security_requirement(self, auto_schema: AutoSchema) -> list[dict[str, list[str]]]:  # type: ignore[override]
+    def get_security_requirement(self, auto_schema: AutoSchema) -> list[dict[str, list[str]]]:
         """Either of them; of a script token the scope that the operation needs."""
         scope = getattr(auto_schema.view, "script_scopes", {}).get(auto_schema.method)
         return [{"bearer": []}, *([{"scriptToken": [scope]}] if scope else [])]

@@ -34,6 +34,6 @@ urlpatterns = [
     path("profile/data/export/", personal_data.export, name="profile-export"),
     path("profile/data/export/<uuid:export>/", personal_data.download, name="profile-export-download"),
     path("profile/data/erase/", personal_data.erase, name="profile-erase"),
-    path("erased/", personal_data.erased, name="erased"),
+    path("profile/erased/", personal_data.erased, name="erased"),
     path("terms/", account.terms, name="terms"),
 ]

@@ -146,7 +146,7 @@ class TestWhatIsLeft:
 
         response = alice.post("/profile/data/erase/", {"typed": "  Delete  my data ", "given_up": 0})
 
-        assert response["Location"] == "/erased/"
+        assert response["Location"] == "/profile/erased/"
         assert found_in(WORDS) == []
         assert list(invariants.violations()) == []
         assert not ApiToken.objects.exists()
@@ -164,7 +164,7 @@ class TestWhatIsLeft:
         assert "/oidc/" in other.get("/dashboard/")["Location"]
         assert bob.get("/dashboard/").status_code == 200
         assert Session.objects.count() == 1
-        assert "What was personal is deleted" in text_of(alice.get("/erased/"))
+        assert "What was personal is deleted" in text_of(alice.get("/profile/erased/"))
 
     def test_again_changes_nothing(self, user: User) -> None:
         assert erasure.erase(user)
@@ -237,7 +237,7 @@ class TestNoPlaceIsForgotten:
 
     def test_what_belongs_to_a_user_goes_or_is_kept_for_a_reason(self, user: User) -> None:
         going = {rows.model._meta.label for rows in erasure.owned(user)}
-        about = {relation.related_model._meta.label for relation in User._meta.related_objects}  # type: ignore[union-attr]
+        about = {relation.related_model._meta.label for relation in User._meta.related_objects}
 
         assert about == going | set(erasure.KEPT)
 

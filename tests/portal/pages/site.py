@@ -20,8 +20,9 @@ HELD_JOB = "/jobs/TerraScope/MEP/j-26-held-and-done"
 PAGES = (
     *("/dashboard/", "/jobs/", "/jobs/?state=RUNNING", JOB, "/jobs/cdse/j-2611201b77aa90", HELD_JOB),
     *("/holds/", "/holds/?state=ended&backend=cdse", "/estimates/", "/profile/"),
+    *("/profile/tokens/", "/profile/tokens/new/", "/profile/data/", "/profile/data/erase/"),
 )
-OPEN_PAGES = ("/", "/signed-out/")
+OPEN_PAGES = ("/", "/signed-out/", "/profile/erased/")
 #: Pages whose status is an error on purpose: Chromium reports that on the console, and only that is excused.
 FAULT_PAGES = (
     *("/nothing", "/jobs/?state=x", "/holds/00000000-0000-0000-0000-000000000000/"),
