@@ -75,7 +75,7 @@ def _beyond(rows: QuerySet[Item], keys: tuple[str, ...], place: tuple[int, ...],
 def _value(key: str, number: int) -> int | datetime:
     if not key.endswith("_at"):
         return number
-    if number > _LATEST:
+    if not 0 <= number <= _LATEST:
         raise BadRequest("after and before must be places that the list gave")
     return _EPOCH + timedelta(microseconds=number)
 
