@@ -77,4 +77,5 @@ def erased(request: HttpRequest) -> HttpResponse:
 
 def _form(request: HttpRequest, page: ErasurePage) -> ErasureForm:
     agreement = _("I give up %(amount)s credits") % {"amount": numerals.credits_text(page.credits)}
-    return ErasureForm(request.POST or None, credits=page.credits, agreement=agreement)
+    sent = request.POST if request.method == "POST" else None
+    return ErasureForm(sent, credits=page.credits, agreement=agreement)

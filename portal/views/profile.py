@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.conf import settings
 from django.contrib import messages
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils import translation
@@ -27,11 +27,16 @@ def profile(request: HttpRequest) -> HttpResponse:
     user = user_of(request)
     if request.headers.get("HX-Request") and request.method == "GET":
         return _preview(request)
-    form = SettingsForm(request.POST or None, initial=_chosen(user))
+    form = SettingsForm(_sent(request), initial=_chosen(user))
     if request.method == "POST" and form.is_valid():
         return _save(request, user, form)
     context = {"page": profiles.page_of(user), "form": form}
     return render(request, "portal/profile.html", context, status=422 if form.is_bound else 200)
+
+
+def _sent(request: HttpRequest) -> QueryDict | None:
+    """What a form is bound to, even when nothing came."""
+    return request.POST if request.method == "POST" else None
 
 
 def _chosen(user: User) -> dict[str, str]:
@@ -79,7 +84,7 @@ def token_list(request: HttpRequest) -> HttpResponse:
 def token_new(request: HttpRequest) -> HttpResponse:
     """The form of a new token. What was made is shown on the list, once."""
     user = user_of(request)
-    form = TokenForm(request.POST or None, organisations=tokens.places(user))
+    form = TokenForm(_sent(request), organisations=tokens.places(user))
     if request.method == "POST" and form.is_valid():
         sent = form.cleaned_data
         try:
