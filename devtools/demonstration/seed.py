@@ -128,6 +128,7 @@ class _Past:
         self.stage.admit()
         self._live_through()
         self.stage.date_back(self.start)
+        self.stage.equip()
 
     def _live_through(self) -> None:
         """Reports, grants and midnights in the order of their instants, so that the clock never goes back."""

@@ -29,11 +29,14 @@ ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"
 TELL = "import django; django.setup(); from accounting import outbox\nwhile outbox.deliver(): pass"
 #: Who looks at what. The first has many jobs and grants, the second a debt, the third an organisation that refused.
 PLAN = {
-    "ines": ("/dashboard/", "/jobs/", "/jobs/?state=FAILED", "/holds/", "/estimates/", "/profile/", "/nothing/here"),
+    "ines": (
+        *("/dashboard/", "/jobs/", "/jobs/?state=FAILED", "/holds/", "/estimates/", "/nothing/here"),
+        *("/profile/", "/profile/tokens/", "/profile/tokens/new/", "/profile/data/", "/profile/data/erase/"),
+    ),
     "eleni": ("/dashboard/",),
     "dragos": ("/dashboard/",),
 }
-OPEN = ("/", "/signed-out/", "/oidc/callback/?error=access_denied")
+OPEN = ("/", "/signed-out/", "/profile/erased/", "/oidc/callback/?error=access_denied")
 
 
 @contextmanager

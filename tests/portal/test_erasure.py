@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 from datetime import timedelta
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 from django.apps import apps
 from django.contrib.sessions.models import Session
+from django.core.management import CommandError, call_command
 from django.db import connection, models
 from django.test import Client
 
@@ -244,3 +246,34 @@ class TestNoPlaceIsForgotten:
 
 def _fail(*_: Any) -> None:
     raise RuntimeError("the database went away")
+
+
+class TestTheCommand:
+    """For somebody who asks and cannot sign in."""
+
+    def run(self, *arguments: str) -> str:
+        said = io.StringIO()
+        call_command("erase_person", ISSUER, "alice@egi.eu", *arguments, stdout=said)
+        return said.getvalue()
+
+    def test_says_first_what_would_happen(self, federation: Federation, user: User) -> None:
+        federation.grant(federation.alice.personal_organisation, 12 * MICROS, "g-1")
+
+        assert "keeps 12 credits that nobody could use any more" in self.run()
+        assert User.objects.get(pk=user.pk).name == CANARIES["name"]
+        with pytest.raises(CommandError, match="--give-up"):
+            self.run("--yes")
+        assert "erased\n" in self.run("--yes", "--give-up")
+        assert "was erased before" in self.run("--yes", "--give-up")
+        assert found_in(WORDS) == []
+
+    def test_stops_at_what_is_in_the_way(self, federation: Federation, user: User) -> None:
+        open_hold(federation)
+
+        assert "1 of their jobs hold credits" in self.run()
+        with pytest.raises(CommandError, match="open holds end first"):
+            self.run("--yes", "--give-up")
+
+    def test_nobody_by_that_name(self, db: None) -> None:
+        with pytest.raises(CommandError, match="nobody"):
+            self.run()
