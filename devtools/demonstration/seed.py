@@ -131,6 +131,7 @@ class _Past:
         self._live_through()
         self._promise()
         self.stage.date_back(self.start)
+        self.stage.equip()
 
     def _live_through(self) -> None:
         """Reports, grants and midnights in the order of their instants, so that the clock never goes back."""

@@ -31,7 +31,8 @@ TELL = "import django; django.setup(); from accounting import outbox\nwhile outb
 #: Who looks at what. The first has many jobs and grants, the second a debt, the third an organisation that refused.
 PLAN = {
     "ines": (
-        *("/dashboard/", "/jobs/", "/jobs/?kind=batch&sort=cost", "/compare/", "/holds/", "/estimates/", "/profile/"),
+        *("/dashboard/", "/jobs/", "/jobs/?kind=batch&sort=cost", "/compare/", "/holds/", "/estimates/"),
+        *("/profile/", "/profile/tokens/", "/profile/tokens/new/", "/profile/data/", "/profile/data/erase/"),
         *("/search/?q=ndvi", "/help/team-lead/", "/nothing/here"),
         *("/notifications/", "/profile/notifications/", "/mail/"),
     ),

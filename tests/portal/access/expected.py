@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from tests.portal.scene import CDSE, TERRASCOPE, Scene
+from portal import exports
+from portal.api import script_tokens
+from portal.models import User
+from tests.portal.scene import ALICE, CDSE, TERRASCOPE, Scene
 
 ANONYMOUS, MEMBER, STRANGER, OPERATOR, BACKEND, PERSON = (
     *("anonymous", "member", "stranger", "operator"),
@@ -51,6 +54,8 @@ OWN = each(302, member=200, stranger=200, operator=200)
 LABS = each(302, member=200, stranger=404, operator=404)
 #: As LABS, and the request changes something.
 LABS_CHANGE = each(302, member=302, stranger=404, operator=404)
+#: A form of whoever asks, sent empty.
+OWN_FORM = each(302, member=422, stranger=422, operator=422)
 #: There are only changes here.
 NOT_READ = each(405)
 
@@ -77,6 +82,19 @@ NOBODYS = "00000000-0000-0000-0000-000000000000"
 
 def lab_hold(suffix: str = "") -> Paths:
     return lambda world: (f"/api/v1/holds/{world.hold}{suffix}",)
+
+
+def members_token(world: World) -> tuple[str, ...]:
+    """A script token of the member's, who has signed in."""
+    token, _ = script_tokens.create(User.objects.get(sub=ALICE), "nightly", ["jobs:read"], 30)
+    return (f"/profile/tokens/{token.pk}/revoke/",)
+
+
+def members_export(world: World) -> tuple[str, ...]:
+    """A copy of the member's data, ready to be fetched."""
+    found = exports.request(User.objects.get(sub=ALICE))
+    exports.make_waiting()
+    return (f"/profile/data/export/{found.pk}/",)
 
 
 def _etl(name: str, status: Mapping[str, int], method: str = "GET") -> dict[str, tuple[Rule, ...]]:
@@ -203,7 +221,28 @@ RULES: dict[str, tuple[Rule, ...]] = {
     "holds/": (Rule(at("/holds/"), OWN),),
     "holds/<uuid:hold>/": (Rule(lambda world: (f"/holds/{world.hold}/",), LABS),),
     "estimates/": (Rule(at("/estimates/"), OWN),),
-    "profile/": (Rule(at("/profile/"), OWN),),
+    "profile/": (Rule(at("/profile/"), OWN), Rule(at("/profile/"), OWN_FORM, "POST")),
+    "profile/tokens/": (Rule(at("/profile/tokens/"), OWN),),
+    "profile/tokens/new/": (
+        Rule(at("/profile/tokens/new/"), OWN),
+        Rule(at("/profile/tokens/new/"), OWN_FORM, "POST"),
+    ),
+    "profile/tokens/<int:token>/revoke/": (
+        Rule(at("/profile/tokens/1/revoke/"), NOT_READ),
+        Rule(members_token, LABS_CHANGE, "POST"),
+    ),
+    "profile/data/": (Rule(at("/profile/data/"), OWN),),
+    "profile/data/export/": (
+        Rule(at("/profile/data/export/"), NOT_READ),
+        Rule(at("/profile/data/export/"), each(302), "POST"),
+    ),
+    "profile/data/export/<uuid:export>/": (Rule(members_export, LABS),),
+    "profile/data/erase/": (
+        Rule(at("/profile/data/erase/"), OWN),
+        # The member's jobs still hold credits.
+        Rule(at("/profile/data/erase/"), OWN_FORM | {MEMBER: 409}, "POST"),
+    ),
+    "profile/erased/": (Rule(at("/profile/erased/"), OPEN),),
     "terms/": (Rule(at("/terms/"), each(302, member=404, stranger=404, operator=404)),),
     # The records, for staff
     "operate/records/": (Rule(at("/operate/records/"), each(302, operator=200)),),

@@ -27,9 +27,10 @@ PAGES = (
     *("/holds/", "/holds/?state=ended&backend=cdse", "/estimates/", "/profile/"),
     *("/search/", "/search/?q=flanders", "/search/?q=nothing+like+it", "/help/team-lead/"),
     *("/notifications/", "/notifications/?show=unread&kind=grant_expiring", "/profile/notifications/"),
+    *("/profile/tokens/", "/profile/tokens/new/", "/profile/data/", "/profile/data/erase/"),
 )
 OPEN_PAGES = (
-    *("/", "/signed-out/", "/session-over/", "/search/?q=failed+job"),
+    *("/", "/signed-out/", "/profile/erased/", "/session-over/", "/search/?q=failed+job"),
     *("/help/", "/help/researcher/", "/help/back-end-operator/", "/help/publisher/", "/styleguide/"),
 )
 #: Pages whose status is an error on purpose: Chromium reports that on the console, and only that is excused.
