@@ -18,6 +18,7 @@ from accounting.models.ledger import Entry, Posting, Transaction
 from accounting.models.organisation import STARTING_PLAN, Member, Organisation, Person, Project
 from accounting.models.outbox import Heartbeat, Notice, OutboxEvent
 from accounting.models.quarantine import QuarantinedReport
+from accounting.models.spending import SpendCell, SpendDay
 from accounting.models.tariff import RatingRule, Tariff
 from accounting.models.usage import Execution, Job, UsageLine, UsageReport
 
@@ -56,6 +57,8 @@ __all__ = [
     "ServiceClient",
     "Source",
     "Spend",
+    "SpendCell",
+    "SpendDay",
     "StoredEstimate",
     "Tariff",
     "Transaction",
