@@ -86,11 +86,10 @@ def parts(of: Slice, before: Period, by: str, split: str = "") -> Sequence[Part]
     if split:
         rows, names = rows.annotate(part=_key(split)), ["key", "part"]
     summed = rows.order_by().values(*names)
-    summed = summed.annotate(spent=Sum("amount", filter=now, default=0), spent_before=Sum("amount", filter=then, default=0))
-    return [
-        Part(row["key"], row.get("part"), int(row["spent"]), int(row["spent_before"]))
-        for row in summed
-    ]
+    summed = summed.annotate(
+        spent=Sum("amount", filter=now, default=0), spent_before=Sum("amount", filter=then, default=0)
+    )
+    return [Part(row["key"], row.get("part"), int(row["spent"]), int(row["spent_before"])) for row in summed]
 
 
 def total(of: Slice) -> int:

@@ -9,9 +9,8 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
-from itertools import batched
 from typing import Any
 
 from django.db import connection
@@ -43,21 +42,22 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Charge:
-    """A line of a report, charged or given back. `amount` is the part of it that the slice asks for, negative when it was
-    given back; `line_amount` what the whole line cost. `at` is when the work ended, or when it was given back.
+    """A line of a report, charged or given back. `amount` is the part of it that the slice asks for, negative when it
+    was given back; `line_amount` what the whole line cost.
 
-    `booked` is the transaction that wrote it and `transaction` the report's: they differ for what was given back.
-    `reason` is why, `reversed_at` and `reversed_because` when and why a charge was given back later.
+    `at` is when the work ended, which is also the day that what is given back counts on; `recorded_at` when it was
+    booked or given back. `booked` is the transaction that did it, `report` the one of the report. `given_back` is why,
+    empty for a charge; `reversed_at` and `reversed_because` when and why a charge was given back later.
     """
 
     at: datetime
     booked: int
-    transaction: int
+    report: int
     number: int
     amount: int
     paid: Sequence[Paid]
-    given_back: bool
-    reason: str
+    recorded_at: datetime
+    given_back: str
     reversed_at: datetime | None
     reversed_because: str
     source: str
@@ -89,34 +89,20 @@ _CHARGES = """
 WITH days AS (
     SELECT day::timestamp AT TIME ZONE 'UTC' AS since, (day + 1)::timestamp AT TIME ZONE 'UTC' AS until
       FROM unnest(%(days)s::date[]) AS day
-), backs AS (
-    SELECT DISTINCT c.id, c.reverses_id, c.recorded_at, c.reason
-      FROM days d
-      JOIN accounting_entry e ON e.account_id = (SELECT id FROM accounting_account WHERE organisation_id = %(organisation)s)
-                             AND e.recorded_at >= d.since AND e.recorded_at < d.until AND e.side = 1
-      JOIN accounting_transaction c ON c.id = e.transaction_id AND c.reverses_id IS NOT NULL
-), spends AS (
+), wanted AS (
     -- A report that names no end is dated by when it was read, a moment before it was received.
-    SELECT t.occurred_at AS at, t.id AS booked, s.transaction_id, s.line, s.grant_id, s.amount, false AS given_back
+    SELECT t.occurred_at AS at, coalesce(z.id, t.id) AS booked, t.id AS report, s.line, s.grant_id,
+           sum(s.amount)::bigint AS amount
       FROM days d
       JOIN accounting_usagereport r ON r.organisation_id = %(organisation)s
                                    AND coalesce(r.finished_at, r.received_at) >= d.since
                                    AND coalesce(r.finished_at, r.received_at) < d.until + interval '1 hour'
       JOIN accounting_transaction t ON t.id = r.transaction_id AND t.occurred_at >= d.since AND t.occurred_at < d.until
-      JOIN accounting_spend s ON s.transaction_id = t.id
-      LEFT JOIN accounting_transaction z ON z.reverses_id = t.id
-     WHERE s.cause_id IS DISTINCT FROM z.id
-    UNION ALL
-    SELECT b.recorded_at, b.id, s.transaction_id, s.line, s.grant_id, s.amount, true
-      FROM backs b JOIN accounting_spend s ON s.transaction_id = b.reverses_id AND s.cause_id = b.id
-), wanted AS (
-    SELECT s.at, s.booked, s.transaction_id, s.line, s.grant_id, s.given_back, sum(s.amount)::bigint AS amount
-      FROM spends s
-      JOIN accounting_usagereport r ON r.transaction_id = s.transaction_id
       JOIN accounting_source o ON o.id = r.source_id
+      JOIN accounting_spend s ON s.transaction_id = t.id
       JOIN accounting_usageline l ON l.report_id = s.transaction_id AND l.number = s.line
-     WHERE r.organisation_id = %(organisation)s
-       AND (%(backend)s::bigint[] IS NULL OR o.backend_id = ANY (%(backend)s::bigint[]))
+      LEFT JOIN accounting_transaction z ON z.reverses_id = t.id AND z.id = s.cause_id
+     WHERE (%(backend)s::bigint[] IS NULL OR o.backend_id = ANY (%(backend)s::bigint[]))
        AND (%(person)s::bigint[] IS NULL OR r.person_id = ANY (%(person)s::bigint[]))
        AND (%(project)s::bigint[] IS NULL OR coalesce(r.project_id, 0) = ANY (%(project)s::bigint[]))
        AND (%(process)s::text[] IS NULL OR l.process = ANY (%(process)s::text[]))
@@ -124,31 +110,33 @@ WITH days AS (
        AND (%(kind)s::text[] IS NULL OR r.kind = ANY (%(kind)s::text[]))
        AND (%(state)s::text[] IS NULL OR r.state = ANY (%(state)s::text[]))
        AND (%(grant)s::bigint[] IS NULL OR coalesce(s.grant_id, 0) = ANY (%(grant)s::bigint[]))
-       AND (%(at)s::timestamptz IS NULL
-            OR (s.at, s.booked, s.line) < (%(at)s::timestamptz, %(booked)s::bigint, %(line)s::smallint))
-     GROUP BY 1, 2, 3, 4, 5, 6
+       AND (%(at)s::timestamptz IS NULL OR (t.occurred_at, coalesce(z.id, t.id), s.line)
+            < (%(at)s::timestamptz, %(booked)s::bigint, %(line)s::smallint))
+     GROUP BY 1, 2, 3, 4, 5
 ), charges AS (
-    SELECT at, booked, transaction_id, line, given_back, sum(amount)::bigint AS amount,
-           jsonb_agg(jsonb_build_array(grant_id, amount) ORDER BY grant_id NULLS LAST) FILTER (WHERE amount <> 0) AS paid
-      FROM wanted GROUP BY 1, 2, 3, 4, 5 HAVING sum(amount) <> 0
+    SELECT at, booked, report, line, sum(amount)::bigint AS amount,
+           jsonb_agg(jsonb_build_array(grant_id, amount) ORDER BY grant_id NULLS LAST)
+               FILTER (WHERE amount <> 0) AS paid
+      FROM wanted GROUP BY 1, 2, 3, 4 HAVING sum(amount) <> 0
      ORDER BY at DESC, booked DESC, line DESC LIMIT %(limit)s
 )
-SELECT p.at, p.booked, p.transaction_id, p.line, p.amount, p.paid::text, p.given_back, coalesce(b.reason, ''),
-       CASE WHEN NOT p.given_back THEN z.recorded_at END, CASE WHEN p.given_back THEN '' ELSE coalesce(z.reason, '') END,
+SELECT p.at, p.booked, p.report, p.line, p.amount, p.paid::text, c.recorded_at,
+       CASE WHEN p.booked = z.id THEN z.reason ELSE '' END, CASE WHEN p.booked <> z.id THEN z.recorded_at END,
+       CASE WHEN p.booked <> z.id THEN z.reason ELSE '' END,
        o.source_id, j.job_id, j.title, j.kind, o.backend_id, r.person_id, r.project_id, l.process, l.collection, r.kind,
        r.state, l.metric, l.reported, l.unit, l.canonical_quantity, l.canonical_unit, coalesce(u.name, ''), l.formula,
        l.amount
   FROM charges p
-  JOIN accounting_usagereport r ON r.transaction_id = p.transaction_id
-  JOIN accounting_usageline l ON l.report_id = p.transaction_id AND l.number = p.line
+  JOIN accounting_usagereport r ON r.transaction_id = p.report
+  JOIN accounting_usageline l ON l.report_id = p.report AND l.number = p.line
   JOIN accounting_source o ON o.id = r.source_id
   JOIN accounting_job j ON j.id = r.job_id
+  JOIN accounting_transaction c ON c.id = p.booked
   LEFT JOIN accounting_ratingrule u ON u.id = l.rule_id
-  LEFT JOIN accounting_transaction z ON z.reverses_id = p.transaction_id
-  LEFT JOIN backs b ON b.id = p.booked
+  LEFT JOIN accounting_transaction z ON z.reverses_id = p.report
  ORDER BY p.at DESC, p.booked DESC, p.line DESC
 """
-_OLDEST_FIRST = _CHARGES.replace(" DESC", " ASC").replace("s.line) <", "s.line) >")
+_OLDEST_FIRST = _CHARGES.replace(" DESC", " ASC").replace("            < (", "            > (")
 
 
 def page(of: Slice, limit: int, *, after: Place | None = None, before: Place | None = None) -> Sequence[Charge]:
@@ -167,20 +155,20 @@ def page(of: Slice, limit: int, *, after: Place | None = None, before: Place | N
     while start < len(ordered) and len(found) < limit:
         chosen = ordered[start : start + count]
         with connection.cursor() as cursor:
-            cursor.execute(
-                _CHARGES if newest else _OLDEST_FIRST, _parameters(of, chosen, limit - len(found), place)
-            )
+            cursor.execute(_CHARGES if newest else _OLDEST_FIRST, _parameters(of, chosen, limit - len(found), place))
             found += [_charge(row) for row in cursor.fetchall()]
         start, count = start + count, min(count * 2, DAYS_AT_ONCE)
     return found if newest else found[::-1]
 
 
 def stream(of: Slice) -> Iterator[Charge]:
-    """All charges of the slice, the newest first, through cursors of the server: memory does not grow with their number.
+    """All charges of the slice, the newest first, through cursors of the server: memory does not grow with them.
 
     Each statement sees what is booked when it begins; charges of days that were read already are not read again.
     """
-    for chosen in batched(breakdowns.days(of).order_by("-day"), DAYS_AT_ONCE):
+    days = list(breakdowns.days(of).order_by("-day"))
+    for start in range(0, len(days), DAYS_AT_ONCE):
+        chosen = days[start : start + DAYS_AT_ONCE]
         with connection.chunked_cursor() as cursor:
             cursor.execute(_CHARGES, _parameters(of, chosen, None, None))
             while rows := cursor.fetchmany(ROWS_AT_ONCE):
@@ -205,12 +193,10 @@ def _listed(name: str, values: Mapping[str, Any]) -> list[Value] | None:
 
 
 def _day_of(place: Place) -> date:
-    from datetime import UTC
-
     return place.at.astimezone(UTC).date()
 
 
 def _charge(row: Sequence[Any]) -> Charge:
-    at, booked, transaction, number, amount, paid, *rest = row
+    at, booked, report, number, amount, paid, *rest = row
     shares = tuple(Paid(grant, part) for grant, part in json.loads(paid))
-    return Charge(at, booked, transaction, number, amount, shares, *rest)
+    return Charge(at, booked, report, number, amount, shares, *rest)
