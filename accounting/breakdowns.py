@@ -105,6 +105,12 @@ def dearest(of: Slice, dimension: str, limit: int) -> Sequence[Value]:
     return [row["key"] for row in ordered[:limit]]
 
 
+def occurring(of: Slice, dimension: str, values: Collection[Value]) -> set[Value]:
+    """Those of the values on which something of it was spent or given back."""
+    rows = _cells(of.organisation, {**of.values, dimension: values}).filter(_during(of.period))
+    return {row["key"] for row in rows.order_by().annotate(key=_key(dimension)).values("key").distinct()}
+
+
 def days(of: Slice) -> QuerySet[SpendCell, date]:
     """The days on which something of it was spent or given back, in no order."""
     rows = _cells(of.organisation, of.values).filter(_during(of.period))
