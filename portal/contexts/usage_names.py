@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from django.core.exceptions import BadRequest
 from django.utils.functional import Promise
@@ -48,13 +48,14 @@ class Name:
 
 @dataclass(frozen=True, slots=True)
 class Register:
-    """What there is to choose from in an organisation, whoever asks."""
+    """What there is to choose from in an organisation, whoever asks; `named` is what was looked up already."""
 
     viewer: User
     organisation: int
     backends: Sequence[BackEndView]
     projects: Sequence[ProjectLabel]
     members: Sequence[int]
+    named: dict[tuple[str, Value], Name] = field(default_factory=dict)
 
     def slice_of(self, wanted: Wanted, period: Period) -> Slice:
         """What accounting calls it. :raises BadRequest: a back end or project that there is not."""
@@ -71,7 +72,14 @@ class Register:
         return tuple(chosen)
 
     def names(self, dimension: str, keys: Collection[Value]) -> Mapping[Value, Name]:
-        """Of keys that are the organisation's own: what is found is shown. One query at most."""
+        """Of keys that are the organisation's own: what is found is shown. One query at most, none for known ones."""
+        keys = dict.fromkeys(keys)
+        new = [key for key in keys if (dimension, key) not in self.named]
+        if new:
+            self.named.update({(dimension, key): name for key, name in self._look_up(dimension, new).items()})
+        return {key: self.named[dimension, key] for key in keys}
+
+    def _look_up(self, dimension: str, keys: Collection[Value]) -> Mapping[Value, Name]:
         found = {
             "backend": self._backend_names,
             "member": self._member_names,
@@ -95,8 +103,11 @@ class Register:
         return {**known, **{key: Name(str(key), _("Nobody known here"), _number(key)) for key in strange}}
 
     def _backend_names(self, keys: Collection[Value]) -> Mapping[Value, Name]:
-        known = {one.id: one for one in self.backends}
-        return {key: Name(known[key].slug, known[key].name) for key in keys if isinstance(key, int)}
+        known: dict[Value, BackEndView] = {one.id: one for one in self.backends}
+        return {
+            key: Name(known[key].slug, known[key].name) if key in known else Name(str(key), _number(key))
+            for key in keys
+        }
 
     def _project_names(self, keys: Collection[Value]) -> Mapping[Value, Name]:
         known: dict[Value, Name] = {one.id: Name(one.slug, one.name) for one in self.projects}
@@ -114,8 +125,9 @@ class Register:
 
     def _grant_names(self, keys: Collection[Value]) -> Mapping[Value, Name]:
         known = labels.grants(self.organisation, [key for key in keys if isinstance(key, int)])
-        named: dict[Value, Name] = {one.id: Name(str(one.id), one.label, str(GRANT_KINDS[one.kind])) for one in known.values()}
-        named[None] = Name("", str(NONES["grant"]))
+        named: dict[Value, Name] = {None: Name("", str(NONES["grant"]))}
+        for one in known.values():
+            named[one.id] = Name(str(one.id), one.label, str(GRANT_KINDS[one.kind]))
         return {key: named.get(key) or Name(str(key), _("A grant unknown here"), _number(key)) for key in keys}
 
 

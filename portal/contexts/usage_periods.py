@@ -8,7 +8,7 @@ from datetime import date, timedelta
 from django.utils.formats import date_format
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, pgettext
 
 from accounting.breakdowns import Bounds, Period
 
@@ -43,17 +43,21 @@ class Span:
 
 
 def span_of(preset: str, since: date | None, last: date | None, bounds: Bounds) -> Span:
-    """:param since: and `last`: the first and last day of a custom period, ignored otherwise."""
+    """:param since: and `last`: the first and last day of a custom period; of others they are ignored. Without them a
+    custom period is as long as the usual one.
+    """
     today, tomorrow = bounds.today, bounds.today + DAY
     if preset == CUSTOM and since and last:
         return _directly_before(Period(since, last + DAY))
-    if preset in LAST_DAYS:
-        return _directly_before(Period(tomorrow - LAST_DAYS[preset] * DAY, tomorrow))
+    if preset in LAST_DAYS or preset == CUSTOM:
+        length = LAST_DAYS.get(preset, LAST_DAYS[DEFAULT])
+        return _directly_before(Period(tomorrow - length * DAY, tomorrow))
     if preset == EVER:
         first = min(bounds.first or today, today)
         return Span(Period(first, tomorrow), Period(first, first))
     if preset == "year":
-        return _same_days(Period(today.replace(month=1, day=1), tomorrow), today.replace(year=today.year - 1, month=1, day=1))
+        first = today.replace(month=1, day=1)
+        return _same_days(Period(first, tomorrow), first.replace(year=first.year - 1))
     first = today.replace(day=1)
     if preset == "month":
         return _same_days(Period(first, tomorrow), _month_before(first))
@@ -108,12 +112,16 @@ def after(first: date, step: str) -> date:
 def step_name(first: date, step: str) -> str:
     """What a step is called: its day, the day its week begins on, its month."""
     if step == "month":
-        return date_format(first, "F Y")
-    shown = date_format(first, "j M Y")
-    return _("Week of %(day)s") % {"day": shown} if step == "week" else shown
+        # Translators: month and year, in the letters of Django's `date` filter
+        return date_format(first, pgettext("date format", "F Y"), use_l10n=False)
+    return _("Week of %(day)s") % {"day": day_name(first)} if step == "week" else day_name(first)
 
 
 def period_name(period: Period) -> str:
     """First and last day in words."""
-    first, last = date_format(period.since, "j M Y"), date_format(period.until - DAY, "j M Y")
+    first, last = day_name(period.since), day_name(period.until - DAY)
     return first if first == last else _("%(first)s to %(last)s") % {"first": first, "last": last}
+
+
+def day_name(day: date) -> str:
+    return date_format(day, pgettext("date format", "j M Y"), use_l10n=False)

@@ -77,7 +77,8 @@ class Wanted:
         if self.period == periods.CUSTOM and self.since and self.last:
             pairs += [("from", self.since.isoformat()), ("to", self.last.isoformat())]
         usual = Wanted()
-        pairs += [(name, getattr(self, name)) for name in ("by", "split", "sort") if getattr(self, name) != getattr(usual, name)]
+        told = ((name, getattr(self, name), getattr(usual, name)) for name in ("by", "split", "sort"))
+        pairs += [(name, value) for name, value, as_usual in told if value != as_usual]
         pairs += [(name, value) for name in DIMENSIONS for value in self.values.get(name, ())]
         return urlencode(pairs)
 
@@ -136,12 +137,10 @@ def _day(query: QueryDict, name: str) -> date | None:
 
 
 def _custom(since: date | None, last: date | None) -> tuple[date | None, date | None]:
-    """Both days; with none at all it is left to the page to offer some. :raises BadRequest: one alone, or reversed."""
-    if since and last and since > last:
-        raise BadRequest("to must not be before from")
+    """Both days in their order, or none, for the page to offer some. :raises BadRequest: one alone."""
     if (since is None) != (last is None):
         raise BadRequest(f"{'from' if since is None else 'to'} must be given for other days")
-    return since, last
+    return (last, since) if since and last and since > last else (since, last)
 
 
 def _values(query: QueryDict, name: str) -> tuple[str, ...]:

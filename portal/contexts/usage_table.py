@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -12,7 +12,7 @@ from portal.contexts import usage_periods as periods
 from portal.contexts.usage_periods import Span
 from portal.contexts.usage_query import is_step
 
-MOST_ROWS, MOST_SERIES = 100, 7
+MOST_ROWS, MOST_SERIES = 100, 6
 """What lies beyond is summed in one more."""
 
 
@@ -58,7 +58,8 @@ def table_of(parts: Sequence[Part], by: str, split: str, span: Span) -> Table:
         keys: Sequence[Key] = periods.steps(span.now, by)
         before = Counter()
     else:
-        keys = _leaders({key: (amounts[key], before[key]) for key in amounts}, MOST_ROWS)
+        spent = {key: (amounts[key], before[key]) for key in amounts if amounts[key] or before[key]}
+        keys = _leaders(spent, MOST_ROWS)
     shown = {key for key in keys if not isinstance(key, Rest)}
     rest = [key for key in amounts if key not in shown]
     lines = []
@@ -67,9 +68,8 @@ def table_of(parts: Sequence[Part], by: str, split: str, span: Span) -> Table:
         summed: Counter[Value] = Counter()
         for one in members:
             summed.update(cells.get(one, {}))
-        lines.append(
-            Line(key, sum(amounts[one] for one in members), sum(before[one] for one in members), _series(series, summed))
-        )
+        of_key = [sum(of[one] for one in members) for of in (amounts, before)]
+        lines.append(Line(key, *of_key, series=_series(series, summed)))
     return Table(tuple(lines), series, sum(amounts.values()), sum(part.before for part in parts))
 
 

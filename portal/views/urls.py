@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from portal.views import account, estimates, holds, jobs, pages, sign_in
+from portal.views import account, estimates, holds, jobs, pages, sign_in, usage, usage_views
 
 urlpatterns = [
     path("", pages.landing, name="landing"),
@@ -19,6 +19,16 @@ urlpatterns = [
     path("organisation/switch/", account.switch_organisation, name="switch-organisation"),
     path("notices/seen/", account.close_notices, name="notices-seen"),
     path("dashboard/", pages.dashboard, name="dashboard"),
+    path("usage/", usage.usage, name="usage"),
+    path("usage/values/<slug:dimension>/", usage.values, name="usage-values"),
+    path("usage/export.<slug:form>", usage.export, name="usage-export"),
+    path("usage/entries/", usage.entries, name="usage-entries"),
+    path("usage/entries/export.<slug:form>", usage.entries_export, name="usage-entries-export"),
+    path("usage/views/", usage_views.view_list, name="usage-views"),
+    path("usage/views/default/", usage_views.choose_default, name="usage-views-default"),
+    path("usage/views/<uuid:view>/", usage_views.view, name="usage-view"),
+    path("usage/views/<uuid:view>/change/", usage_views.change, name="usage-view-change"),
+    path("usage/views/<uuid:view>/delete/", usage_views.delete, name="usage-view-delete"),
     path("jobs/", jobs.job_list, name="jobs"),
     # Sources contain slashes, so the last part is the job; a slash in a job id is written %2F.
     path("jobs/<path:source>/<str:job_id>", jobs.job, name="job"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from random import Random
 from typing import Any
 
@@ -15,6 +16,7 @@ from pytest_django import DjangoAssertNumQueries
 from accounting import breakdowns, charges, queries
 from accounting.breakdowns import DIMENSIONS, STEPS, Period, Slice
 from accounting.charges import Charge
+from accounting.rating import UsageLine
 from tests.accounting import spending_lives as lives
 from tests.accounting.books import micros, prove
 from tests.accounting.spending_lives import Life
@@ -160,7 +162,7 @@ def test_bounds_are_the_databases_day_and_the_first_with_something_spent(
     assert breakdowns.bounds(federation.lab) == breakdowns.Bounds(date(2026, 3, 1), None)
     federation.grant(federation.lab, micros(5), "g")
     Life(federation, database_clock, Random(2))._report(
-        (lives.UsageLine("cpu", lives.Decimal(9000), "cpu-seconds", "9000"),),
+        (UsageLine("cpu", Decimal(9000), "cpu-seconds", "9000"),),
         finished_at=datetime(2026, 2, 27, 23, 59, tzinfo=UTC),
         project=None,
     )
