@@ -19,7 +19,7 @@ from portal.contexts.charts import Chart, Series, values_of
 from portal.contexts.usage_filters import Chip, Choice, Filter
 from portal.contexts.usage_names import COLUMNS, Name, Register, register_of
 from portal.contexts.usage_periods import Span
-from portal.contexts.usage_query import DIMENSIONS, GROUPINGS, Wanted, is_step
+from portal.contexts.usage_query import CREDITS_BY, DIMENSIONS, GROUPINGS, SPLIT_BY, Wanted, is_step
 from portal.contexts.usage_rows import Heading, Row
 from portal.contexts.usage_table import Key, Rest, Table, table_of
 from portal.models import User
@@ -80,7 +80,6 @@ class UsagePage:
     coarser: bool
     compares: bool
     chart: Chart
-    table_title: str
     split_title: str
     rows: tuple[Row, ...]
     headings: tuple[Heading, ...]
@@ -94,14 +93,14 @@ class UsagePage:
     ever: str
 
 
-def answer(viewer: User, organisation: int, name: str, wanted: Wanted) -> Usage:
+def answer(viewer: User, organisation: int, name: str, wanted: Wanted, *, for_others: bool = False) -> Usage:
     """Sums for what is wanted. :raises BadRequest: a value that the organisation cannot be asked for."""
     bounds = breakdowns.bounds(organisation)
     span = periods.span_of(wanted.period, wanted.since, wanted.last, bounds)
     if wanted.period == periods.CUSTOM:
         wanted = wanted.during(span.now.since, span.last)
     step = periods.step_for(wanted.by, span.now) if is_step(wanted.by) else wanted.by
-    register = register_of(viewer, organisation)
+    register = register_of(viewer, organisation, for_others=for_others)
     of = register.slice_of(wanted, span.now)
     found = breakdowns.parts(of, span.before, COLUMNS.get(step, step), COLUMNS.get(wanted.split, wanted.split))
     table = table_of(found, step, wanted.split, span)
@@ -149,8 +148,7 @@ def page_of(usage: Usage) -> UsagePage:
         coarser=usage.step != wanted.by,
         compares=compares and not is_step(usage.step),
         chart=_chart(usage, rows),
-        table_title=_("By %(what)s") % {"what": usage.title},
-        split_title=_("Split by %(what)s") % {"what": DIMENSIONS[wanted.split]} if wanted.split else "",
+        split_title=str(SPLIT_BY[wanted.split]) if wanted.split else "",
         rows=rows,
         headings=usage_rows.headings(wanted, usage.title, compares=compares and not is_step(usage.step)),
         series=tuple(one.title for one in usage.series_names),
@@ -190,9 +188,9 @@ def _chart(usage: Usage, rows: tuple[Row, ...]) -> Chart:
         columns = [(_("Credits"), tuple(row.amount for row in shown))]
     return Chart(
         id="usage-chart",
-        title=_("Credits by %(what)s") % {"what": usage.title},
+        title=str(CREDITS_BY[usage.step]),
         kind="bar",
-        labels=tuple(row.title for row in shown),
+        labels=tuple(row.label for row in shown),
         series=tuple(Series(name, values_of(values)) for name, values in columns),
         summary=_summary(usage, rows),
         unit=_("credits"),

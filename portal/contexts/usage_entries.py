@@ -114,12 +114,12 @@ class Asked:
     name: str
 
 
-def asked(viewer: User, organisation: int, name: str, wanted: Wanted) -> Asked:
+def asked(viewer: User, organisation: int, name: str, wanted: Wanted, *, for_others: bool = False) -> Asked:
     """:raises BadRequest: a value that the organisation cannot be asked for."""
     span = periods.span_of(wanted.period, wanted.since, wanted.last, breakdowns.bounds(organisation))
     if wanted.period == periods.CUSTOM:
         wanted = wanted.during(span.now.since, span.last)
-    register = register_of(viewer, organisation)
+    register = register_of(viewer, organisation, for_others=for_others)
     return Asked(wanted, register, register.slice_of(wanted, span.now), name)
 
 

@@ -48,13 +48,17 @@ class Name:
 
 @dataclass(frozen=True, slots=True)
 class Register:
-    """What there is to choose from in an organisation, whoever asks; `named` is what was looked up already."""
+    """What there is to choose from in an organisation, whoever asks; `named` is what was looked up already.
+
+    `for_others`: a file is read by others than the viewer, so nobody is called "You" in it.
+    """
 
     viewer: User
     organisation: int
     backends: Sequence[BackEndView]
     projects: Sequence[ProjectLabel]
     members: Sequence[int]
+    for_others: bool = False
     named: dict[tuple[str, Value], Name] = field(default_factory=dict)
 
     def slice_of(self, wanted: Wanted, period: Period) -> Slice:
@@ -116,7 +120,11 @@ class Register:
     def _member_names(self, keys: Collection[Value]) -> Mapping[Value, Name]:
         persons = [key for key in keys if isinstance(key, int)]
         called = people.names(persons, self.viewer)
-        return {key: Name(str(key), called[key], self._note(key, called[key])) for key in persons}
+        if not self.for_others:
+            return {key: Name(str(key), called[key], self._note(key, called[key])) for key in persons}
+        called = {**called, self.viewer.person_id: self.viewer.display_name}
+        named = {key: [called[key], self._note(key, called[key])] for key in persons}
+        return {key: Name(str(key), " · ".join(filter(None, words))) for key, words in named.items()}
 
     def _note(self, person: int, called: str) -> str:
         if called == people.UNKNOWN:
@@ -140,10 +148,11 @@ GRANT_KINDS: dict[str, str | Promise] = {
 }
 
 
-def register_of(viewer: User, organisation: int) -> Register:
+def register_of(viewer: User, organisation: int, *, for_others: bool = False) -> Register:
     return Register(
         viewer,
         organisation,
+        for_others=for_others,
         backends=queries.backends(),
         projects=labels.projects(organisation),
         members=labels.members(organisation),

@@ -119,9 +119,18 @@ def step_name(first: date, step: str) -> str:
 
 def period_name(period: Period) -> str:
     """First and last day in words."""
-    first, last = day_name(period.since), day_name(period.until - DAY)
-    return first if first == last else _("%(first)s to %(last)s") % {"first": first, "last": last}
+    last = period.until - DAY
+    if period.since == last:
+        return day_name(last)
+    first = day_name(period.since) if period.since.year != last.year else short_day_name(period.since)
+    return _("%(first)s to %(last)s") % {"first": first, "last": day_name(last)}
 
 
 def day_name(day: date) -> str:
     return date_format(day, pgettext("date format", "j M Y"), use_l10n=False)
+
+
+def short_day_name(day: date) -> str:
+    """Without the year, where that is said beside it."""
+    # Translators: day and month, in the letters of Django's `date` filter
+    return date_format(day, pgettext("date format", "j M"), use_l10n=False)

@@ -33,6 +33,29 @@ STEP_TITLES: dict[str, str | Promise] = {
     "month": gettext_lazy("Month"),
 }
 GROUPINGS = STEP_TITLES | DIMENSIONS
+CREDITS_BY: dict[str, str | Promise] = {
+    "day": gettext_lazy("Credits by day"),
+    "week": gettext_lazy("Credits by week"),
+    "month": gettext_lazy("Credits by month"),
+    "backend": gettext_lazy("Credits by back end"),
+    "member": gettext_lazy("Credits by member"),
+    "project": gettext_lazy("Credits by project"),
+    "process": gettext_lazy("Credits by process"),
+    "collection": gettext_lazy("Credits by collection"),
+    "kind": gettext_lazy("Credits by kind"),
+    "state": gettext_lazy("Credits by state"),
+    "grant": gettext_lazy("Credits by grant"),
+}
+SPLIT_BY: dict[str, str | Promise] = {
+    "backend": gettext_lazy("Split by back end"),
+    "member": gettext_lazy("Split by member"),
+    "project": gettext_lazy("Split by project"),
+    "process": gettext_lazy("Split by process"),
+    "collection": gettext_lazy("Split by collection"),
+    "kind": gettext_lazy("Split by kind"),
+    "state": gettext_lazy("Split by state"),
+    "grant": gettext_lazy("Split by grant"),
+}
 NEVER_NONE = ("backend", "member", "kind")
 NUMBERS = ("member", "grant")
 KINDS = ("batch", "sync")

@@ -17,22 +17,25 @@ from portal.contexts import usage_periods as periods
 from portal.contexts.usage_names import Name
 from portal.contexts.usage_periods import Span
 from portal.contexts.usage_query import Wanted, is_step
-from portal.contexts.usage_table import Line, Rest, Table
+from portal.contexts.usage_table import Key, Line, Rest, Table
 from portal.numerals import MINUS, localised
 
 DOWN = ("backend", "process", "member", "project", "state", "kind", "collection", "grant")
 """What a row is opened by: the first of these that is not narrowed to one value yet, at last by day."""
 MOST_PERCENT = 999
+"""Beyond that it is said how many times as much it is."""
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """`value` stands for it in addresses, `order` sorts by name. `width` is its share of the largest row for the bar,
-    `percent` its share of all. `href` opens it, `charges` lists what it is made of; both are empty for the rest.
+    """`value` stands for it in addresses, `label` is short for charts, `order` sorts by name. `width` is its share of
+    the largest row for the bar, `percent` its share of all. `href` opens it, `charges` lists what it is made of; both
+    are empty for the rest.
     """
 
     value: str
     title: str
+    label: str
     note: str
     order: str
     amount: int
@@ -92,8 +95,8 @@ def change_of(amount: int, before: int) -> str:
     if not before:
         return _("new") if amount else ""
     percent = round(Decimal(amount - before) / before * 100)
-    if abs(percent) > MOST_PERCENT:
-        return f"> +{MOST_PERCENT} %"
+    if percent > MOST_PERCENT:
+        return f"{localised(f'{amount // before:,}')} ×"
     return f"{'+' if percent > 0 else MINUS if percent < 0 else ''}{abs(percent)} %"
 
 
@@ -108,6 +111,7 @@ def _row(line: Line, total: int, largest: int, wanted: Wanted, by: str, span: Sp
     return Row(
         value=name.value,
         title=name.title,
+        label=_label(line.key, by, span) or name.title,
         note=name.note,
         order=name.value if is_step(by) else name.title.casefold(),
         amount=line.amount,
@@ -120,6 +124,13 @@ def _row(line: Line, total: int, largest: int, wanted: Wanted, by: str, span: Sp
         href=f"{reverse('usage')}?{_opened(inner, by).query()}" if inner else "",
         charges=f"{reverse('usage-entries')}?{inner.charges_query()}" if inner else "",
     )
+
+
+def _label(key: Key, by: str, span: Span) -> str:
+    """Of days and weeks in one year without the year."""
+    if not isinstance(key, date) or by == "month" or span.now.since.year != span.last.year:
+        return ""
+    return periods.short_day_name(key)
 
 
 def _percent(share: Decimal, *, none: bool) -> str:

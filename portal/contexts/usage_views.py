@@ -15,7 +15,7 @@ from portal import saved_views
 from portal.contexts import people
 from portal.contexts import usage_periods as periods
 from portal.contexts.usage_entries import Crumb
-from portal.contexts.usage_query import DIMENSIONS, GROUPINGS, Wanted, read
+from portal.contexts.usage_query import CREDITS_BY, SPLIT_BY, Wanted, read
 from portal.models import SavedView, User
 
 
@@ -64,9 +64,9 @@ def about(wanted: Wanted) -> str:
     if wanted.since and wanted.last:
         days = {"first": periods.day_name(wanted.since), "last": periods.day_name(wanted.last)}
         parts = [_("%(first)s to %(last)s") % days]
-    parts.append(_("by %(what)s") % {"what": GROUPINGS[wanted.by]})
+    parts.append(str(CREDITS_BY[wanted.by]))
     if wanted.split:
-        parts.append(_("split by %(what)s") % {"what": DIMENSIONS[wanted.split]})
+        parts.append(str(SPLIT_BY[wanted.split]))
     count = sum(len(values) for values in wanted.values.values())
     if count:
         parts.append(ngettext("%(count)s filter", "%(count)s filters", count) % {"count": count})

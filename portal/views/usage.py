@@ -64,7 +64,8 @@ def entries(request: HttpRequest) -> HttpResponse:
 def export(request: HttpRequest, form: str) -> HttpResponseBase:
     """The table of the explorer as a file."""
     payer = paying(request)
-    found = explorer.answer(user_of(request), payer.id, payer.name, queries.read(request.GET))
+    wanted = queries.read(request.GET)
+    found = explorer.answer(user_of(request), payer.id, payer.name, wanted, for_others=True)
     write = {"csv": usage_files.table_csv, "json": usage_files.table_json}.get(form)
     if write is None:
         raise Http404
@@ -76,7 +77,7 @@ def export(request: HttpRequest, form: str) -> HttpResponseBase:
 @signed_in
 def entries_export(request: HttpRequest, form: str) -> HttpResponseBase:
     """All charges of a slice as a file, however many: they are written as they are read."""
-    asked = _asked(request)
+    asked = _asked(request, for_others=True)
     writers: dict[str, Callable[[Asked], Iterator[str]]] = {
         "csv": usage_files.entries_csv,
         "json": usage_files.entries_json,
@@ -87,9 +88,9 @@ def entries_export(request: HttpRequest, form: str) -> HttpResponseBase:
     return _file(writers[form](asked), form, name)
 
 
-def _asked(request: HttpRequest) -> Asked:
-    payer = paying(request)
-    return usage_entries.asked(user_of(request), payer.id, payer.name, queries.read(request.GET))
+def _asked(request: HttpRequest, *, for_others: bool = False) -> Asked:
+    payer, wanted = paying(request), queries.read(request.GET)
+    return usage_entries.asked(user_of(request), payer.id, payer.name, wanted, for_others=for_others)
 
 
 def _file(lines: Iterator[str], form: str, name: str) -> HttpResponseBase:

@@ -83,15 +83,15 @@ def delete(request: HttpRequest, view: UUID) -> HttpResponse:
 @require_POST
 @signed_in
 def choose_default(request: HttpRequest) -> HttpResponse:
-    """Begin with a view from now on; with the usual page when none is named."""
+    """Open usage with a view from now on; as usual when none is named."""
     user, payer, named = user_of(request), paying(request), request.POST.get("view", "")
     try:
         chosen = saved_views.find(user, [payer.id], UUID(named)) if named else None
     except (LookupError, ValueError):
         raise Http404 from None
     saved_views.set_default(user, chosen, payer.id)
-    told = _("Usage begins with “%(name)s” from now on.") % {"name": chosen.name} if chosen else None
-    messages.success(request, told or _("Usage begins with the usual page from now on."))
+    told = _("Usage opens with “%(name)s” from now on.") % {"name": chosen.name} if chosen else None
+    messages.success(request, told or _("Usage opens as usual from now on."))
     return HttpResponseRedirect(reverse("usage-views"))
 
 
