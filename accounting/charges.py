@@ -85,53 +85,70 @@ class Charge:
         return Place(self.at, self.booked, self.number)
 
 
+# OFFSET 0 keeps the order of what is looked up: reports of the days, then their spends and lines by key. Left to itself
+# the planner reads whole tables first when a filter looks selective.
 _CHARGES = """
-WITH days AS (
-    SELECT day::timestamp AT TIME ZONE 'UTC' AS since, (day + 1)::timestamp AT TIME ZONE 'UTC' AS until
-      FROM unnest(%(days)s::date[]) AS day
-), wanted AS (
+WITH reports AS MATERIALIZED (
     -- A report that names no end is dated by when it was read, a moment before it was received.
-    SELECT t.occurred_at AS at, coalesce(z.id, t.id) AS booked, t.id AS report, s.line, s.grant_id,
-           sum(s.amount)::bigint AS amount
-      FROM days d
-      JOIN accounting_usagereport r ON r.organisation_id = %(organisation)s
-                                   AND coalesce(r.finished_at, r.received_at) >= d.since
-                                   AND coalesce(r.finished_at, r.received_at) < d.until + interval '1 hour'
-      JOIN accounting_transaction t ON t.id = r.transaction_id AND t.occurred_at >= d.since AND t.occurred_at < d.until
+    SELECT r.transaction_id, t.occurred_at, o.backend_id, z.id AS reversal
+      FROM unnest(%(days)s::date[]) AS day
+     CROSS JOIN LATERAL (
+           SELECT u.transaction_id, u.source_id FROM accounting_usagereport u
+            WHERE u.organisation_id = %(organisation)s
+              AND coalesce(u.finished_at, u.received_at) >= day::timestamp AT TIME ZONE 'UTC'
+              AND coalesce(u.finished_at, u.received_at) < (day::timestamp + interval '25 hours') AT TIME ZONE 'UTC'
+              AND (%(person)s::bigint[] IS NULL OR u.person_id = ANY (%(person)s::bigint[]))
+              AND (%(project)s::bigint[] IS NULL OR coalesce(u.project_id, 0) = ANY (%(project)s::bigint[]))
+              AND (%(kind)s::text[] IS NULL OR u.kind = ANY (%(kind)s::text[]))
+              AND (%(state)s::text[] IS NULL OR u.state = ANY (%(state)s::text[]))
+           OFFSET 0) r
+     CROSS JOIN LATERAL (
+           SELECT k.occurred_at FROM accounting_transaction k
+            WHERE k.id = r.transaction_id AND (k.occurred_at AT TIME ZONE 'UTC')::date = day OFFSET 0) t
       JOIN accounting_source o ON o.id = r.source_id
-      JOIN accounting_spend s ON s.transaction_id = t.id
-      JOIN accounting_usageline l ON l.report_id = s.transaction_id AND l.number = s.line
-      LEFT JOIN accounting_transaction z ON z.reverses_id = t.id AND z.id = s.cause_id
-     WHERE (%(backend)s::bigint[] IS NULL OR o.backend_id = ANY (%(backend)s::bigint[]))
-       AND (%(person)s::bigint[] IS NULL OR r.person_id = ANY (%(person)s::bigint[]))
-       AND (%(project)s::bigint[] IS NULL OR coalesce(r.project_id, 0) = ANY (%(project)s::bigint[]))
-       AND (%(process)s::text[] IS NULL OR l.process = ANY (%(process)s::text[]))
-       AND (%(collection)s::text[] IS NULL OR l.collection = ANY (%(collection)s::text[]))
-       AND (%(kind)s::text[] IS NULL OR r.kind = ANY (%(kind)s::text[]))
-       AND (%(state)s::text[] IS NULL OR r.state = ANY (%(state)s::text[]))
-       AND (%(grant)s::bigint[] IS NULL OR coalesce(s.grant_id, 0) = ANY (%(grant)s::bigint[]))
-       AND (%(at)s::timestamptz IS NULL OR (t.occurred_at, coalesce(z.id, t.id), s.line)
-            < (%(at)s::timestamptz, %(booked)s::bigint, %(line)s::smallint))
+      LEFT JOIN accounting_transaction z ON z.reverses_id = r.transaction_id
+     WHERE %(backend)s::bigint[] IS NULL OR o.backend_id = ANY (%(backend)s::bigint[])
+), spends AS (
+    SELECT r.occurred_at AS at, CASE WHEN s.cause_id = r.reversal THEN r.reversal ELSE r.transaction_id END AS booked,
+           r.transaction_id AS report, s.line, s.grant_id, s.amount
+      FROM reports r
+     CROSS JOIN LATERAL (
+           SELECT x.line, x.grant_id, x.amount, x.cause_id FROM accounting_spend x
+            WHERE x.transaction_id = r.transaction_id
+              AND (%(grant)s::bigint[] IS NULL OR coalesce(x.grant_id, 0) = ANY (%(grant)s::bigint[]))
+           OFFSET 0) s
+     CROSS JOIN LATERAL (
+           SELECT FROM accounting_usageline y
+            WHERE y.report_id = r.transaction_id AND y.number = s.line
+              AND (%(process)s::text[] IS NULL OR y.process = ANY (%(process)s::text[]))
+              AND (%(collection)s::text[] IS NULL OR y.collection = ANY (%(collection)s::text[]))
+           OFFSET 0) l
+), paid AS (
+    SELECT at, booked, report, line, grant_id, sum(amount)::bigint AS amount
+      FROM spends
+     WHERE %(at)s::timestamptz IS NULL OR (at, booked, line)
+            < (%(at)s::timestamptz, %(booked)s::bigint, %(line)s::smallint)
      GROUP BY 1, 2, 3, 4, 5
 ), charges AS (
     SELECT at, booked, report, line, sum(amount)::bigint AS amount,
            jsonb_agg(jsonb_build_array(grant_id, amount) ORDER BY grant_id NULLS LAST)
                FILTER (WHERE amount <> 0) AS paid
-      FROM wanted GROUP BY 1, 2, 3, 4 HAVING sum(amount) <> 0
+      FROM paid GROUP BY 1, 2, 3, 4 HAVING sum(amount) <> 0
      ORDER BY at DESC, booked DESC, line DESC LIMIT %(limit)s
 )
 SELECT p.at, p.booked, p.report, p.line, p.amount, p.paid::text, c.recorded_at,
        CASE WHEN p.booked = z.id THEN z.reason ELSE '' END, CASE WHEN p.booked <> z.id THEN z.recorded_at END,
-       CASE WHEN p.booked <> z.id THEN z.reason ELSE '' END,
-       o.source_id, j.job_id, j.title, j.kind, o.backend_id, r.person_id, r.project_id, l.process, l.collection, r.kind,
-       r.state, l.metric, l.reported, l.unit, l.canonical_quantity, l.canonical_unit, coalesce(u.name, ''), l.formula,
-       l.amount
+       CASE WHEN p.booked <> z.id THEN z.reason ELSE '' END, o.source_id, d.*, coalesce(u.name, ''), l.formula, l.amount
   FROM charges p
-  JOIN accounting_usagereport r ON r.transaction_id = p.report
-  JOIN accounting_usageline l ON l.report_id = p.report AND l.number = p.line
+ CROSS JOIN LATERAL (
+       SELECT y.* FROM accounting_usageline y WHERE y.report_id = p.report AND y.number = p.line OFFSET 0) l
+ CROSS JOIN LATERAL (SELECT k.recorded_at FROM accounting_transaction k WHERE k.id = p.booked OFFSET 0) c
+ CROSS JOIN LATERAL (SELECT k.* FROM accounting_usagereport k WHERE k.transaction_id = p.report OFFSET 0) r
+ CROSS JOIN LATERAL (SELECT k.* FROM accounting_job k WHERE k.id = r.job_id OFFSET 0) j
   JOIN accounting_source o ON o.id = r.source_id
-  JOIN accounting_job j ON j.id = r.job_id
-  JOIN accounting_transaction c ON c.id = p.booked
+ CROSS JOIN LATERAL (
+       SELECT j.job_id, j.title, j.kind AS job_kind, o.backend_id, r.person_id, r.project_id, l.process, l.collection,
+              r.kind, r.state, l.metric, l.reported, l.unit, l.canonical_quantity, l.canonical_unit) d
   LEFT JOIN accounting_ratingrule u ON u.id = l.rule_id
   LEFT JOIN accounting_transaction z ON z.reverses_id = p.report
  ORDER BY p.at DESC, p.booked DESC, p.line DESC
