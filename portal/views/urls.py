@@ -20,6 +20,8 @@ from portal.views import (
     search,
     sign_in,
     styleguide,
+    usage,
+    usage_views,
 )
 from portal.views import help as answers
 
@@ -46,6 +48,16 @@ urlpatterns = [
     path("mail/<int:mail>/html/", mail.mail_html, name="mail-html"),
     path("notices/seen/", account.close_notices, name="notices-seen"),
     path("dashboard/", pages.dashboard, name="dashboard"),
+    path("usage/", usage.usage, name="usage"),
+    path("usage/values/<slug:dimension>/", usage.values, name="usage-values"),
+    path("usage/export.<slug:form>", usage.export, name="usage-export"),
+    path("usage/entries/", usage.entries, name="usage-entries"),
+    path("usage/entries/export.<slug:form>", usage.entries_export, name="usage-entries-export"),
+    path("usage/views/", usage_views.view_list, name="usage-views"),
+    path("usage/views/default/", usage_views.choose_default, name="usage-views-default"),
+    path("usage/views/<uuid:view>/", usage_views.view, name="usage-view"),
+    path("usage/views/<uuid:view>/change/", usage_views.change, name="usage-view-change"),
+    path("usage/views/<uuid:view>/delete/", usage_views.delete, name="usage-view-delete"),
     path("jobs/", jobs.job_list, name="jobs"),
     path("jobs/export.csv", jobs.as_csv, name="jobs-csv"),
     path("jobs/export.json", jobs.as_json, name="jobs-json"),
