@@ -71,10 +71,12 @@ def _tell_exhausted(event: OutboxEvent) -> None:
 
 
 def _tell_limit(event: OutboxEvent) -> None:
-    """Who answers for the organisation and whom the limit is about: once a period and share."""
+    """Who answers for the organisation and whom the limit is about: once a period, or job, and share."""
     payload = event.payload
-    cause = f"limit {payload['limit']} {payload['period_starts_at']} {payload['share']}"
-    for person in {*filter(None, [payload["person"]]), *_answerable(payload["organisation"])}:
+    when = f"job {payload['source']} {payload['job']}"[:150] if "job" in payload else payload["period_starts_at"]
+    cause = f"limit {payload['limit']} {when} {payload['share']}"
+    about = filter(None, [payload["person"], payload.get("owner")])
+    for person in {*about, *_answerable(payload["organisation"])}:
         _tell(person, "limit_reached", cause, payload)
 
 
