@@ -11,7 +11,7 @@ SQL = Path(__file__).parent / "sql"
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("accounting", "0007_estimates"),
+        ("accounting", "0008_spending"),
     ]
 
     operations = [

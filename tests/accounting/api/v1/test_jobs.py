@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from accounting import organisations, registry, usage
+from accounting import members, organisations, registry, usage
 from accounting.api.v1 import documents
 from tests.accounting.api.v1.conftest import Callers, report
 from tests.accounting.api.v1.test_entries import pages, unnamed
