@@ -99,8 +99,8 @@ def named(limits: Collection[int]) -> Mapping[int, LimitUse]:
     return {use.id: use for use in _uses(_limits().filter(pk__in=limits), [], now())}
 
 
-def unassigned(uses: Iterable[LimitUse], period: str) -> tuple[int, int] | None:
-    """What of an organisation's own budget of a period no project has, and what of that is spent or kept (M4);
+def unassigned(uses: Iterable[LimitUse], period: str) -> tuple[int, int, int] | None:
+    """Of an organisation's own budget of a period the part that no project has, and what of it is spent and kept (M4), in
     micro-credits. None: the organisation has no budget of its own, so nothing bounds that part.
     """
     uses = [use for use in uses if use.period == period]
@@ -108,8 +108,9 @@ def unassigned(uses: Iterable[LimitUse], period: str) -> tuple[int, int] | None:
     if whole is None:
         return None
     budgets = [use for use in uses if use.is_budget]
-    within = sum(min(use.spent + use.kept, use.amount) for use in budgets)
-    return whole.amount - sum(use.amount for use in budgets), whole.spent + whole.kept - within
+    spent = whole.spent - sum(min(use.spent, use.amount) for use in budgets)
+    used = whole.spent + whole.kept - sum(min(use.spent + use.kept, use.amount) for use in budgets)
+    return whole.amount - sum(use.amount for use in budgets), spent, used - spent
 
 
 def _limits() -> QuerySet[Limit]:

@@ -231,8 +231,8 @@ def move(organisation: int, terms: Move, *, actor: int | None = None) -> None:
         raise TransferInvalid(f"say why, in at most {REASON_LENGTH} characters", field="reason")
     with transaction.atomic():
         members.require(organisation, actor, Action.TRANSFER)
-        archived = Project.objects.filter(pk=terms.target, organisation_id=organisation).exclude(archived_at=None)
-        if terms.target and archived.exists():
+        archived = Project.objects.filter(organisation_id=organisation).exclude(archived_at=None)
+        if terms.target is not None and archived.filter(pk=terms.target).exists():
             raise TransferInvalid("nothing is given to an archived project", field="target")
         try:
             with transaction.atomic():

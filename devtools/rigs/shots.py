@@ -30,6 +30,10 @@ TELL = "import django; django.setup(); from accounting import outbox\nwhile outb
 #: Who looks at what. The first has many jobs and grants, the second a debt, the third an organisation that refused.
 PLAN = {
     "ines": ("/dashboard/", "/jobs/", "/jobs/?state=FAILED", "/holds/", "/estimates/", "/profile/", "/nothing/here"),
+    "jonas": (
+        *("/organisation/", "/organisation/members/", "/organisation/projects/", "/organisation/project/forest-loss/"),
+        *("/organisation/limits/", "/organisation/transfers/", "/organisation/audit/", "/organisation/new/"),
+    ),
     "eleni": ("/dashboard/",),
     "dragos": ("/dashboard/",),
 }

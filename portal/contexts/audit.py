@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
@@ -20,6 +21,7 @@ from portal.contexts.cursors import Place
 from portal.contexts.jobs import Filter, Option
 from portal.contexts.scope import Scope, Tab
 from portal.models import User
+from portal.numerals import localised, two_decimals
 from portal.titles import PERIOD_TITLES, ROLE_TITLES
 
 if TYPE_CHECKING:
@@ -116,7 +118,7 @@ def _day(text: str, name: str) -> date | None:
         found = date.fromisoformat(text)
     except ValueError:
         found = date.min
-    if len(text) != 10 or not 2000 <= found.year <= 2200:
+    if found.isoformat() != text or not 2000 <= found.year <= 2200:
         raise BadRequest(f"{name} must be a day such as 2026-11-25")
     return found
 
@@ -197,18 +199,12 @@ class Speller:
     def row(self, entry: AuditEntry) -> EntryRow:
         title = CHANGE_TITLES.get(Change(entry.action)) if entry.action in set(Change) else entry.action
         actor = self.person(entry.actor_id) if entry.actor_id is not None else str(OPERATORS)
-        told = (self._fact(name, value) for name, value in entry.facts.items())
-        return EntryRow(entry.recorded_at, actor, str(title), tuple(fact for fact in told if fact is not None))
+        shown = [name for name in _FACTS if name in entry.facts and not (name == "project" and "slug" in entry.facts)]
+        told = tuple((str(_FACTS[name][0]), self._say(_FACTS[name][1], entry.facts[name])) for name in shown)
+        return EntryRow(entry.recorded_at, actor, str(title), told)
 
     def person(self, pk: int) -> str:
         return self.names.get(pk, people.UNKNOWN)
-
-    def _fact(self, name: str, value: Any) -> tuple[str, str] | None:
-        spelled = _FACTS.get(name)
-        if spelled is None:
-            return None
-        title, kind = spelled
-        return str(title), self._say(kind, value)
 
     def _say(self, kind: str, value: Any) -> str:
         if kind == "part" and value is None:
@@ -216,6 +212,8 @@ class Speller:
         by = {"person": self.names, "part": self.projects, "backend": self.backends}.get(kind)
         if by is not None:
             return by.get(value, people.UNKNOWN if kind == "person" else f"#{value}")
+        if kind == "credits":
+            return localised(two_decimals(Decimal(str(value))))
         words = {"role": ROLE_TITLES, "period": PERIOD_TITLES, "action": _ACTIONS}.get(kind, {})
         if value in words:
             return str(words[value])
@@ -226,7 +224,6 @@ _ACTIONS = {"block": gettext_lazy("Block"), "notify": gettext_lazy("Notify")}
 _FACTS = {
     "person": (gettext_lazy("Member"), "person"),
     "owner": (gettext_lazy("Owner"), "person"),
-    "was": (gettext_lazy("Before"), "role"),
     "role": (gettext_lazy("Role"), "role"),
     "name": (gettext_lazy("Name"), "text"),
     "slug": (gettext_lazy("Short name"), "text"),
@@ -235,7 +232,8 @@ _FACTS = {
     "process": (gettext_lazy("Process"), "text"),
     "period": (gettext_lazy("Period"), "period"),
     "action": (gettext_lazy("Beyond it"), "action"),
-    "amount": (gettext_lazy("Credits"), "text"),
+    "was": (gettext_lazy("Before"), "role"),
+    "amount": (gettext_lazy("Credits"), "credits"),
     "fallback": (gettext_lazy("Falls back to the organisation"), "text"),
     "source": (gettext_lazy("From"), "part"),
     "target": (gettext_lazy("To"), "part"),
@@ -243,4 +241,4 @@ _FACTS = {
     "because": (gettext_lazy("Reason"), "text"),
     "invitation": (gettext_lazy("Invitation"), "text"),
 }
-"""What is shown of an entry's facts, and as what; the rest is for the CSV."""
+"""What is shown of an entry's facts in this order, and as what; the rest is for the CSV."""

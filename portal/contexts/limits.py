@@ -123,8 +123,7 @@ def unassigned_parts(uses: Sequence[LimitUse]) -> tuple[Budget, ...]:
     for period in COUNTED:
         part = limit_queries.unassigned(uses, period)
         if part is not None:
-            amount, used = part
-            found.append(Budget(period, str(PERIOD_TITLES[period]), False, use_of(amount, used, 0)))
+            found.append(Budget(period, str(PERIOD_TITLES[period]), False, use_of(*part)))
     return tuple(found)
 
 
@@ -140,7 +139,7 @@ def about(use: LimitUse, named: Mapping[int, str]) -> str:
     told = [
         person,
         _("Project %(name)s") % {"name": use.project} if use.project_pk is not None else "",
-        _("on %(name)s") % {"name": use.backend} if use.backend_pk is not None else "",
+        _("Back end %(name)s") % {"name": use.backend} if use.backend_pk is not None else "",
         _("Process %(name)s") % {"name": use.process} if use.process else "",
     ]
     return " · ".join(filter(None, told)) or _("The whole organisation")

@@ -25,9 +25,9 @@ class CreditsField(forms.CharField):
 
     def __init__(self, **more: Any) -> None:
         widget = forms.TextInput(attrs={"inputmode": "decimal", "autocomplete": "off"})
-        super().__init__(**({"max_length": 24, "widget": widget} | more))
+        super().__init__(max_length=24, widget=widget, **more)
 
-    def clean(self, value: Any) -> int | None:  # type: ignore[override]
+    def clean(self, value: Any) -> int | None:
         text = str(super().clean(value)).replace(" ", "")
         if not text:
             return None

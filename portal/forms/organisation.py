@@ -101,8 +101,10 @@ class LimitForm(forms.Form):
 
     def terms(self) -> limits.Terms:
         told = self.cleaned_data
-        numbers = {name: int(told[name]) if told[name] else None for name in ("person", "project", "backend")}
-        return limits.Terms(told["period"], told["action"], process=told["process"], **numbers)
+        person, project, backend = (
+            int(told[name]) if told[name] else None for name in ("person", "project", "backend")
+        )
+        return limits.Terms(told["period"], told["action"], person, project, backend, told["process"])
 
 
 class TransferForm(forms.Form):

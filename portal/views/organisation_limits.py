@@ -38,7 +38,7 @@ def limit_list(request: HttpRequest) -> HttpResponse:
 def _form(scope: Scope, use: LimitUse | None = None) -> LimitForm | None:
     if not scope.may[Action.MANAGE_LIMITS]:
         return None
-    initial = {"action": "block"}
+    initial: dict[str, object] = {"action": "block"}
     if use is not None:
         initial = {
             "person": use.person,
@@ -48,7 +48,7 @@ def _form(scope: Scope, use: LimitUse | None = None) -> LimitForm | None:
             "period": use.period,
             "amount": use.amount,
             "action": use.action,
-        }  # type: ignore[dict-item]
+        }
     return LimitForm(choices=pages.choices_of(scope), initial=initial)
 
 

@@ -147,7 +147,7 @@ def _transfer_form(scope: Scope, page: pages.ProjectsPage, data: object = None) 
     if not scope.may[Action.TRANSFER] or not budgeted:
         return None
     periods = [period for period in COUNTED if any(one.period == period for row in rows for one in row.budgets)]
-    return TransferForm(data, periods=periods, projects=budgeted)
+    return TransferForm(data, periods=periods, projects=budgeted, initial={"target": budgeted[0][0]})
 
 
 @changes(Action.TRANSFER)

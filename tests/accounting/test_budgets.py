@@ -97,7 +97,7 @@ class TestBeyondABudget:
     def test_what_was_booked_counts_to_the_unassigned_part(self, federation: Federation, lab: int) -> None:
         project(lab, "alps", 30, fallback=True)
         spend(federation, "k", 33, project="alps")
-        assert limit_queries.unassigned(limit_queries.of_organisation(lab), "month") == (micros(70), micros(3))
+        assert limit_queries.unassigned(limit_queries.of_organisation(lab), "month") == (micros(70), micros(3), 0)
         assert most(federation) == 67
         assert most(federation, "alps") == 67
 

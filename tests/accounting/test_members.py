@@ -125,13 +125,14 @@ class TestAManager:
         return me
 
     def test_makes_no_owner_and_touches_none(self, federation: Federation, me: int) -> None:
-        for deed in (
+        deeds: list[Callable[[], object]] = [
             lambda: members.add(federation.lab, newcomer(), "owner", actor=me),
             lambda: members.change_role(federation.lab, federation.alice.pk, "owner", actor=me),
             lambda: members.change_role(federation.lab, federation.bob.pk, "viewer", actor=me),
             lambda: members.change_role(federation.lab, me, "owner", actor=me),
             lambda: members.remove(federation.lab, federation.bob.pk, actor=me),
-        ):
+        ]
+        for deed in deeds:
             with pytest.raises(NotPermitted):
                 deed()
         assert members.role_of(federation.lab, federation.bob.pk) == "owner"
@@ -182,10 +183,11 @@ class TestAViewer:
 
 class TestLeaving:
     def test_brings_people_back_to_their_own_credits(self, federation: Federation) -> None:
-        for deed in (
+        deeds: list[Callable[[], object]] = [
             lambda: members.leave(federation.lab, federation.alice.pk),
             lambda: members.remove(federation.lab, federation.alice.pk, actor=federation.bob.pk),
-        ):
+        ]
+        for deed in deeds:
             organisations.add_member(federation.lab, federation.alice.pk, "developer")
             organisations.switch_organisation(federation.alice.pk, federation.lab)
             deed()
@@ -195,13 +197,14 @@ class TestLeaving:
 
     def test_is_not_for_the_last_owner(self, federation: Federation) -> None:
         bob = federation.bob.pk
-        for deed in (
+        deeds: list[Callable[[], object]] = [
             lambda: members.leave(federation.lab, bob),
             lambda: members.remove(federation.lab, bob),
             lambda: members.remove(federation.lab, bob, actor=bob),
             lambda: members.change_role(federation.lab, bob, "manager", actor=bob),
             lambda: organisations.add_member(federation.lab, bob, "viewer"),
-        ):
+        ]
+        for deed in deeds:
             with pytest.raises(MembershipInvalid, match="last owner"):
                 deed()
         members.hand_over(federation.lab, federation.alice.pk, actor=bob)
@@ -274,11 +277,12 @@ class TestClosing:
         assert Organisation.objects.get(pk=federation.lab).closed_at is not None
         booked(federation, organisation=federation.lab)
         assert UsageReport.objects.get().organisation_id == federation.alice.personal_organisation
-        for deed in (
+        deeds: list[Callable[[], object]] = [
             lambda: organisations.add_member(federation.lab, federation.charlie.pk, "owner"),
             lambda: members.change_role(federation.lab, federation.bob.pk, "owner"),
             lambda: members.join(federation.lab, federation.charlie.pk, "viewer", invitation=1),
-        ):
+        ]
+        for deed in deeds:
             with pytest.raises(MembershipInvalid, match="closed"):
                 deed()
         members.leave(federation.lab, federation.bob.pk)
