@@ -100,8 +100,9 @@ def named(limits: Collection[int]) -> Mapping[int, LimitUse]:
 
 
 def unassigned(uses: Iterable[LimitUse], period: str) -> tuple[int, int, int] | None:
-    """Of an organisation's own budget of a period the part that no project has, and what of it is spent and kept (M4), in
-    micro-credits. None: the organisation has no budget of its own, so nothing bounds that part.
+    """Of an organisation's own budget of a period the part that no project has, and what of it is spent and kept (M4).
+
+    Micro-credits. None: the organisation has no budget of its own, so nothing bounds that part.
     """
     uses = [use for use in uses if use.period == period]
     whole = next((use for use in uses if use.is_whole), None)

@@ -20,11 +20,19 @@ HELD_JOB = "/jobs/TerraScope/MEP/j-26-held-and-done"
 PAGES = (
     *("/dashboard/", "/jobs/", "/jobs/?state=RUNNING", JOB, "/jobs/cdse/j-2611201b77aa90", HELD_JOB),
     *("/holds/", "/holds/?state=ended&backend=cdse", "/estimates/", "/profile/"),
+    *("/organisation/", "/organisation/members/", "/organisation/projects/", "/organisation/project/dunes/"),
+    *("/organisation/limits/", "/organisation/transfers/", "/organisation/audit/", "/organisation/new/"),
 )
 OPEN_PAGES = ("/", "/signed-out/")
 #: Pages whose status is an error on purpose: Chromium reports that on the console, and only that is excused.
 FAULT_PAGES = (
-    *("/nothing", "/jobs/?state=x", "/holds/00000000-0000-0000-0000-000000000000/"),
+    *(
+        "/nothing",
+        "/jobs/?state=x",
+        "/organisation/audit/?since=x",
+        "/invitations/nothing/",
+        "/holds/00000000-0000-0000-0000-000000000000/",
+    ),
     "/oidc/callback/?error=access_denied",
 )
 
