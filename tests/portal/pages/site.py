@@ -28,6 +28,8 @@ PAGES = (
     *("/search/", "/search/?q=flanders", "/search/?q=nothing+like+it", "/help/team-lead/"),
     *("/notifications/", "/notifications/?show=unread&kind=grant_expiring", "/profile/notifications/"),
     *("/profile/tokens/", "/profile/tokens/new/", "/profile/data/", "/profile/data/erase/"),
+    *("/organisation/", "/organisation/members/", "/organisation/projects/", "/organisation/project/dunes/"),
+    *("/organisation/limits/", "/organisation/transfers/", "/organisation/audit/", "/organisation/new/"),
 )
 OPEN_PAGES = (
     *("/", "/signed-out/", "/profile/erased/", "/session-over/", "/search/?q=failed+job"),
@@ -36,6 +38,13 @@ OPEN_PAGES = (
 #: Pages whose status is an error on purpose: Chromium reports that on the console, and only that is excused.
 FAULT_PAGES = (
     *("/nothing", "/notifications/stop/x/", "/jobs/?state=x", "/holds/00000000-0000-0000-0000-000000000000/"),
+    *(
+        "/nothing",
+        "/jobs/?state=x",
+        "/organisation/audit/?since=x",
+        "/invitations/nothing/",
+        "/holds/00000000-0000-0000-0000-000000000000/",
+    ),
     "/oidc/callback/?error=access_denied",
 )
 
