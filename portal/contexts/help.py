@@ -162,7 +162,8 @@ def _read(language: str) -> Iterator[_Entry]:
     for topic in TOPICS:
         page = page_of(topic.slug)
         for question in topic.questions:
-            answer = render_to_string(question.template, {"page": page})
+            # Without its examples: the titles in them are nobody's question.
+            answer = re.sub(r"<pre.*?</pre>", "", render_to_string(question.template, {"page": page}), flags=re.DOTALL)
             plain = " ".join(html.unescape(re.sub(r"<[^>]*>", " ", answer)).split())
             text = f"{question.title} {topic.title} {plain}".casefold()
             yield _Entry(str(question.title), str(topic.title), f"{topic.href}#{question.slug}", text)
