@@ -8,6 +8,8 @@ from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.db import models
 from django.utils.crypto import salted_hmac
 
+import portal.mail_rows  # noqa: F401  rows of this app too
+
 
 class UserManager(BaseUserManager["User"]):
     """Users come from the identity provider only: there is nothing here that makes one by hand."""

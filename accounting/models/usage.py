@@ -51,6 +51,12 @@ class Job(models.Model):
                 fields=["organisation", "job_id"], name="job_by_id", opclasses=["int8_ops", "text_pattern_ops"]
             ),
             models.Index(
+                "organisation",
+                (models.F("cost_compute") + models.F("cost_added_value")).desc(),
+                models.F("id").desc(),
+                name="job_by_cost",
+            ),
+            models.Index(
                 models.F("organisation"),
                 reported_month(),
                 (models.F("cost_compute") + models.F("cost_added_value")).desc(),

@@ -45,6 +45,12 @@ function tell(text) {
   setTimeout(() => toast.remove(), 4000);
 }
 
+// Filters that are not used stay out of the address.
+document.addEventListener('htmx:configRequest', ({ detail }) => {
+  if (detail.verb !== 'get') return;
+  for (const [name, value] of [...detail.formData.entries()]) if (value === '') detail.formData.delete(name);
+});
+
 let chartScript;
 const drawn = new Map();
 

@@ -11,6 +11,7 @@ import shutil
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from urllib.parse import urlencode
 
 from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize, sync_playwright
 
@@ -30,8 +31,9 @@ TELL = "import django; django.setup(); from accounting import outbox\nwhile outb
 #: Who looks at what. The first has many jobs and grants, the second a debt, the third an organisation that refused.
 PLAN = {
     "ines": (
-        *("/dashboard/", "/jobs/", "/jobs/?state=FAILED", "/holds/", "/estimates/", "/profile/"),
+        *("/dashboard/", "/jobs/", "/jobs/?kind=batch&sort=cost", "/compare/", "/holds/", "/estimates/", "/profile/"),
         *("/search/?q=ndvi", "/help/team-lead/", "/nothing/here"),
+        *("/notifications/", "/profile/notifications/", "/mail/"),
     ),
     "eleni": ("/dashboard/",),
     "dragos": ("/dashboard/",),
@@ -120,8 +122,11 @@ def shoot_person(browser: Browser, url: str, login: str, paths: tuple[str, ...])
     page.set_viewport_size(WINDOW)
     page.goto(f"{url}/jobs/")
     first = page.locator("a[data-open]").first.get_attribute("href")
+    picks = page.eval_on_selector_all("input[name=job]", "boxes => boxes.slice(0, 4).map(box => box.value)")
     if first:
         shoot(page, url, first, f"{login}-job")
+        shoot(page, url, first.replace("/jobs/", "/receipts/"), f"{login}-receipt")
+        shoot(page, url, f"/compare/?{urlencode({'job': picks}, doseq=True)}", f"{login}-compared")
     if login == next(iter(PLAN)):
         shoot_menus(page, url)
         shoot_search(page, url)

@@ -6,13 +6,13 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any, TypeVar, cast
 
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
 from django.utils.cache import add_never_cache_headers, patch_vary_headers
 
 from portal.contexts import frame
 from portal.models import User
 
-View = TypeVar("View", bound=Callable[..., HttpResponse])
+View = TypeVar("View", bound=Callable[..., HttpResponseBase])
 
 
 def user_of(request: HttpRequest) -> User:
@@ -34,7 +34,7 @@ def signed_in(view: View) -> View:
     """Send strangers to sign in and back here; keep private pages out of every cache."""
 
     @wraps(view)
-    def inner(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+    def inner(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         response = view(request, *args, **kwargs) if request.user.is_authenticated else _to_sign_in(request)
         add_never_cache_headers(response)
         patch_vary_headers(response, ["Cookie", "HX-Request"])

@@ -4,7 +4,21 @@ from __future__ import annotations
 
 from django.urls import path
 
-from portal.views import account, brand, estimates, holds, jobs, pages, search, sign_in, styleguide
+from portal.views import (
+    account,
+    brand,
+    compare,
+    estimates,
+    holds,
+    jobs,
+    mail,
+    notifications,
+    pages,
+    receipts,
+    search,
+    sign_in,
+    styleguide,
+)
 from portal.views import help as answers
 
 urlpatterns = [
@@ -19,12 +33,25 @@ urlpatterns = [
     path("theme/", account.choose_theme, name="theme"),
     path("language/", account.choose_language, name="language"),
     path("organisation/switch/", account.switch_organisation, name="switch-organisation"),
+    path("notifications/", notifications.notification_list, name="notifications"),
+    path("notifications/mark/", notifications.mark, name="notifications-mark"),
+    path("notifications/<int:notice>/", notifications.notification, name="notification"),
+    path("notifications/stop/<str:token>/", notifications.unsubscribe, name="unsubscribe"),
+    path("profile/notifications/", notifications.preference_page, name="notification-preferences"),
+    path("profile/notifications/balance/", notifications.set_threshold, name="balance-alert"),
+    path("mail/", mail.mail_list, name="mail"),
+    path("mail/<int:mail>/", mail.mail, name="mail-one"),
+    path("mail/<int:mail>/html/", mail.mail_html, name="mail-html"),
     path("notices/seen/", account.close_notices, name="notices-seen"),
     path("dashboard/", pages.dashboard, name="dashboard"),
     path("jobs/", jobs.job_list, name="jobs"),
+    path("jobs/export.csv", jobs.as_csv, name="jobs-csv"),
+    path("jobs/export.json", jobs.as_json, name="jobs-json"),
     # Sources contain slashes, so the last part is the job; a slash in a job id is written %2F.
     path("jobs/<path:source>/<str:job_id>", jobs.job, name="job"),
-    path("receipts/<path:source>/<str:job_id>", jobs.receipt, name="receipt"),
+    path("receipts/<path:source>/<str:job_id>", receipts.receipt, name="receipt"),
+    path("raw-reports/<path:source>/<str:job_id>", receipts.raw, name="raw-reports"),
+    path("compare/", compare.compare, name="compare"),
     path("holds/", holds.hold_list, name="holds"),
     path("holds/<uuid:hold>/", holds.hold, name="hold"),
     path("estimates/", estimates.record, name="estimates"),

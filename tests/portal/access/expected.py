@@ -25,6 +25,7 @@ class World:
 
     scene: Scene
     hold: str
+    notice: int
     objects: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -58,8 +59,10 @@ def at(*paths: str) -> Paths:
     return lambda world: paths
 
 
-def lab_job(prefix: str) -> Paths:
-    return lambda world: (f"/{prefix}/{TERRASCOPE}/{world.scene.golden}", f"/{prefix}/{TERRASCOPE}/j-26-held-and-done")
+def lab_job(prefix: str, query: str = "") -> Paths:
+    return lambda world: tuple(
+        f"/{prefix}/{TERRASCOPE}/{job}{query}" for job in (world.scene.golden, "j-26-held-and-done")
+    )
 
 
 def api(anonymous: int = 401, person: int = 200, backend: int = 200) -> dict[str, int]:
@@ -83,6 +86,9 @@ def _etl(name: str, status: Mapping[str, int], method: str = "GET") -> dict[str,
         f"^/+{name}$": (Rule(at(f"//{name}"), status, method),),
     }
 
+
+#: Of a demonstration only.
+MAILS = ("mail/", "mail/<int:mail>/", "mail/<int:mail>/html/")
 
 RULES: dict[str, tuple[Rule, ...]] = {
     # Probes, documents and what everybody may know
@@ -167,10 +173,33 @@ RULES: dict[str, tuple[Rule, ...]] = {
         Rule(at("/organisation/switch/?organisation=1"), each(302, member=400, stranger=400, operator=400), "POST"),
     ),
     "notices/seen/": (Rule(at("/notices/seen/"), NOT_READ),),
+    "notifications/": (Rule(at("/notifications/"), OWN),),
+    "notifications/mark/": (
+        Rule(at("/notifications/mark/"), NOT_READ),
+        Rule(at("/notifications/mark/"), each(302, member=400, stranger=400, operator=400), "POST"),
+    ),
+    "notifications/<int:notice>/": (
+        Rule(lambda world: (f"/notifications/{world.notice}/",), each(302, stranger=404, operator=404)),
+    ),
+    "notifications/stop/<str:token>/": (Rule(at("/notifications/stop/made-up/"), each(404)),),
+    "profile/notifications/": (Rule(at("/profile/notifications/"), OWN),),
+    "profile/notifications/balance/": (Rule(at("/profile/notifications/balance/"), NOT_READ),),
+    **{name: (Rule(at(f"/{name.replace('<int:mail>', '1')}"), each(404)),) for name in MAILS},
     "dashboard/": (Rule(at("/dashboard/"), OWN),),
     "jobs/": (Rule(at("/jobs/"), OWN),),
+    **{f"jobs/export.{form}": (Rule(at(f"/jobs/export.{form}"), OWN),) for form in ("csv", "json")},
     "jobs/<path:source>/<str:job_id>": (Rule(lab_job("jobs"), LABS),),
-    "receipts/<path:source>/<str:job_id>": (Rule(lab_job("receipts"), LABS),),
+    "receipts/<path:source>/<str:job_id>": tuple(
+        Rule(lab_job("receipts", f"?format={form}"), LABS) for form in ("html", "json", "pdf")
+    ),
+    "raw-reports/<path:source>/<str:job_id>": (Rule(lab_job("raw-reports"), LABS),),
+    "compare/": (
+        Rule(at("/compare/"), OWN),
+        Rule(
+            lambda world: (f"/compare/?job={TERRASCOPE}/{world.scene.golden}&job={TERRASCOPE}/j-26-held-and-done",),
+            LABS,
+        ),
+    ),
     "holds/": (Rule(at("/holds/"), OWN),),
     "holds/<uuid:hold>/": (Rule(lambda world: (f"/holds/{world.hold}/",), LABS),),
     "estimates/": (Rule(at("/estimates/"), OWN),),
