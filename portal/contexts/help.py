@@ -61,6 +61,7 @@ TOPICS = (
             Question("estimate", _("What will my job cost?")),
             Question("charged-twice", _("Can I be charged twice when something is sent or run again?")),
             Question("used-up", _("What happens when the credits run out?")),
+            Question("told-in-time", _("How am I told before credits run out or expire?")),
             Question("refund", _("How do I get credits back?")),
             Question("sync", _("What do synchronous requests cost?")),
             Question("service-account", _("A program of mine runs the jobs: who is charged?")),

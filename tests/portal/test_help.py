@@ -67,6 +67,7 @@ def test_every_link_of_an_answer_leads_somewhere(client: Client, db: None) -> No
         ("another back end", "researcher/#different-costs"),
         ("twice", "researcher/#charged-twice"),
         ("run out", "researcher/#used-up"),
+        ("told before", "researcher/#told-in-time"),
         ("back credits", "researcher/#refund"),
         ("synchronous", "researcher/#sync"),
         ("service account", "team-lead/#team-service-account"),
