@@ -16,6 +16,7 @@ _SHORT = {
     "api/v1/docs": "v1_documentation",
     "dashboard": "dashboard",
     "jobs": "jobs",
+    "usage": "usage",
     "profile": "profile",
     "terms": "terms",
 }

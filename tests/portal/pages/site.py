@@ -19,12 +19,14 @@ JOB = "/jobs/TerraScope/MEP/j-2611209f31c4a7"
 HELD_JOB = "/jobs/TerraScope/MEP/j-26-held-and-done"
 PAGES = (
     *("/dashboard/", "/jobs/", "/jobs/?state=RUNNING", JOB, "/jobs/cdse/j-2611201b77aa90", HELD_JOB),
+    *("/usage/", "/usage/?period=all&by=member&split=backend", "/usage/?by=grant&backend=cdse&project="),
+    *("/usage/?period=custom&by=week", "/usage/?process=nothing", "/usage/entries/", "/usage/views/"),
     *("/holds/", "/holds/?state=ended&backend=cdse", "/estimates/", "/profile/"),
 )
 OPEN_PAGES = ("/", "/signed-out/")
 #: Pages whose status is an error on purpose: Chromium reports that on the console, and only that is excused.
 FAULT_PAGES = (
-    *("/nothing", "/jobs/?state=x", "/holds/00000000-0000-0000-0000-000000000000/"),
+    *("/nothing", "/jobs/?state=x", "/usage/?by=x", "/holds/00000000-0000-0000-0000-000000000000/"),
     "/oidc/callback/?error=access_denied",
 )
 
