@@ -24,6 +24,8 @@ PAGES = (
     *("/dashboard/", "/jobs/", "/jobs/?state=RUNNING", JOB, "/jobs/cdse/j-2611201b77aa90", HELD_JOB),
     *(RECEIPT, "/jobs/?kind=batch&least=1&sort=cost", "/jobs/?text=nothing+like+it"),
     *(COMPARED, "/compare/", f"/compare/?job={PICKS[0]}"),
+    *("/usage/", "/usage/?period=all&by=member&split=backend", "/usage/?by=grant&backend=cdse&project="),
+    *("/usage/?period=custom&by=week", "/usage/?process=nothing", "/usage/entries/", "/usage/views/"),
     *("/holds/", "/holds/?state=ended&backend=cdse", "/estimates/", "/profile/"),
     *("/search/", "/search/?q=flanders", "/search/?q=nothing+like+it", "/help/team-lead/"),
     *("/notifications/", "/notifications/?show=unread&kind=grant_expiring", "/profile/notifications/"),
@@ -45,6 +47,7 @@ FAULT_PAGES = (
         "/invitations/nothing/",
         "/holds/00000000-0000-0000-0000-000000000000/",
     ),
+    *("/nothing", "/jobs/?state=x", "/usage/?by=x", "/holds/00000000-0000-0000-0000-000000000000/"),
     "/oidc/callback/?error=access_denied",
 )
 
