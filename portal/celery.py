@@ -24,6 +24,7 @@ SCHEDULE: dict[str, dict[str, Any]] = {
     "deliver-outbox": {"task": "accounting.tasks.deliver_outbox", "schedule": 10.0, "options": {"expires": 60}},
     "deliver-callbacks": {"task": "accounting.tasks.deliver_callbacks", "schedule": 5.0, "options": {"expires": 30}},
     "expire-grants": {"task": "accounting.tasks.expire_grants", "schedule": 60.0, "options": {"expires": 300}},
+    "grant-allowances": {"task": "accounting.tasks.grant_allowances", "schedule": 60.0, "options": {"expires": 300}},
     "expire-holds": {"task": "accounting.tasks.expire_holds", "schedule": 10.0, "options": {"expires": 60}},
     "verify-books": {"task": "accounting.tasks.verify_books", "schedule": crontab(hour="2", minute="15")},
     "learn-estimates": {

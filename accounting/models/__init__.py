@@ -1,6 +1,7 @@
 """Rows of accounting; private to this app (import contract). Ledger tables are written by SQL functions only."""
 
 from accounting.models.account import Account
+from accounting.models.allowance import Allowance
 from accounting.models.backend import BackEnd, Provider, ServiceClient, Source
 from accounting.models.callback import Callback, CallbackDelivery
 from accounting.models.estimate import (
@@ -25,6 +26,7 @@ from accounting.models.usage import Execution, Job, UsageLine, UsageReport
 __all__ = [
     "STARTING_PLAN",
     "Account",
+    "Allowance",
     "BackEnd",
     "BackEndCapability",
     "Calibration",

@@ -105,10 +105,11 @@ function chartOf(data) {
       maxBarThickness: 26,
       pointRadius: 0,
       pointHitRadius: 12,
-      stack: data.stacked ? 'all' : undefined,
+      // A doughnut has no axis to stack on, and Chart.js looks for it as soon as there is a stack.
+      stack: data.stacked && !round ? 'all' : undefined,
     };
   });
-  const ticks = { color: colour('--color-muted') };
+  const ticks = { color: colour('--color-muted'), font: { family: 'Inter, sans-serif' } };
   const line = colour('--color-line');
   const axes = {
     x: { stacked: data.stacked, grid: { display: false }, border: { color: line }, ticks: { ...ticks, maxTicksLimit: 9, maxRotation: 0 } },

@@ -32,12 +32,15 @@ TELL = "import django; django.setup(); from accounting import outbox\nwhile outb
 PLAN = {
     "ines": (
         *("/dashboard/", "/jobs/", "/jobs/?kind=batch&sort=cost", "/compare/", "/holds/", "/estimates/", "/profile/"),
-        "/nothing/here",
+        *("/search/?q=ndvi", "/help/team-lead/", "/nothing/here"),
     ),
     "eleni": ("/dashboard/",),
     "dragos": ("/dashboard/",),
 }
-OPEN = ("/", "/signed-out/", "/oidc/callback/?error=access_denied")
+OPEN = (
+    *("/", "/help/", "/help/researcher/", "/styleguide/"),
+    *("/session-over/", "/signed-out/", "/oidc/callback/?error=access_denied"),
+)
 
 
 @contextmanager
@@ -98,6 +101,18 @@ def shoot_menus(page: Page, url: str) -> None:
             page.screenshot(path=SHOTS / f"{menu}-{look}.png")
 
 
+def shoot_search(page: Page, url: str) -> None:
+    """The window that Ctrl-K opens, with something in it."""
+    for look, theme, size in LOOKS:
+        page.context.add_cookies([{"name": "theme", "value": theme, "url": url}])
+        page.set_viewport_size(size)
+        page.goto(f"{url}/dashboard/")
+        page.keyboard.press("Control+k")
+        page.keyboard.type("ndvi")
+        page.locator("#palette [role=option]", has_text="NDVI").first.wait_for()
+        page.screenshot(path=SHOTS / f"search-{look}.png")
+
+
 def shoot_person(browser: Browser, url: str, login: str, paths: tuple[str, ...]) -> None:
     context = browser.new_context(viewport=WINDOW, reduced_motion="reduce")
     page = sign_in(context, url, login)
@@ -113,6 +128,7 @@ def shoot_person(browser: Browser, url: str, login: str, paths: tuple[str, ...])
         shoot(page, url, f"/compare/?{urlencode({'job': picks}, doseq=True)}", f"{login}-compared")
     if login == next(iter(PLAN)):
         shoot_menus(page, url)
+        shoot_search(page, url)
         shoot_for_readme(page, url)
     context.close()
 

@@ -49,6 +49,11 @@ def demonstration() -> Finding:
     return bool(settings.DEMONSTRATION)
 
 
+@rule("E116", "The style guide is served.", "Leave STYLEGUIDE out of the environment.")
+def styleguide() -> Finding:
+    return bool(settings.STYLEGUIDE)
+
+
 @rule(
     "E106",
     "Cookies can be sent over http, read by scripts or set by another host: {}.",

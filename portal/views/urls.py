@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from django.urls import path
 
-from portal.views import account, compare, estimates, holds, jobs, pages, receipts, sign_in
+from portal.views import account, brand, compare, estimates, holds, jobs, pages, receipts, search, sign_in, styleguide
+from portal.views import help as answers
 
 urlpatterns = [
     path("", pages.landing, name="landing"),
@@ -14,6 +15,7 @@ urlpatterns = [
     path("oidc/callback/", sign_in.callback, name="oidc_authentication_callback"),
     path("sign-out/", sign_in.sign_out, name="sign-out"),
     path("signed-out/", sign_in.signed_out, name="signed-out"),
+    path("session-over/", sign_in.session_over, name="session-over"),
     path("theme/", account.choose_theme, name="theme"),
     path("language/", account.choose_language, name="language"),
     path("organisation/switch/", account.switch_organisation, name="switch-organisation"),
@@ -32,4 +34,9 @@ urlpatterns = [
     path("estimates/", estimates.record, name="estimates"),
     path("profile/", account.profile, name="profile"),
     path("terms/", account.terms, name="terms"),
+    path("search/", search.search, name="search"),
+    path("help/", answers.topics, name="help"),
+    path("help/<slug:slug>/", answers.topic, name="help-topic"),
+    path("brand/<slug:version>/<str:name>", brand.part, name="brand"),
+    path("styleguide/", styleguide.guide, name="styleguide"),
 ]

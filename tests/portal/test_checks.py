@@ -26,6 +26,7 @@ GOOD: Mapping[str, Any] = {
     "PUBLIC_URL": "https://credits.example.org",
     "CSRF_TRUSTED_ORIGINS": ["https://credits.example.org"],
     "DEMONSTRATION": False,
+    "STYLEGUIDE": False,
     "SESSION_COOKIE_NAME": "__Host-session",
     "SESSION_COOKIE_SECURE": True,
     "CSRF_COOKIE_NAME": "__Host-csrf",
@@ -86,6 +87,17 @@ BROKEN: Mapping[str, list[dict[str, Any]]] = {
         {"REST_FRAMEWORK": {"DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.BrowsableAPIRenderer"]}},
         {"REST_FRAMEWORK": {"DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.FormParser"]}},
     ],
+    "E021": [
+        {"SITE_ACCENT": accent} for accent in ("blue", "400", "#ffcc00", "oklch(80% 0.1 90)", "oklch(2 0.1 90)", "#fff")
+    ],
+    "E022": [
+        {"SITE_LOGO": "/nowhere/logo.svg"},
+        {"SITE_LOGO": __file__},
+        {"SITE_LOGO": "assets/favicon.svg", "SITE_LOGO_DARK": "/nowhere/logo.svg"},
+        {"SITE_LOGO_DARK": "assets/favicon.svg"},
+    ],
+    "E023": [{"SITE_TITLE": title} for title in ("", " ", "x" * 41, "Credits\x00")],
+    "E024": [{"SUPPORT_URL": address} for address in ("javascript:alert(1)", "help@example.org", "https://a b")],
     "E101": [{"DEBUG": True}],
     "E102": [
         {"SECRET_KEY": "short"},
@@ -127,6 +139,7 @@ BROKEN: Mapping[str, list[dict[str, Any]]] = {
     "E114": [{"LOG_FORMAT": "console"}, {"LOG_LEVEL": "DEBUG"}],
     "E115": [{"CSRF_TRUSTED_ORIGINS": ["http://credits.example.org"]}],
     "W101": [{"CACHES": {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}}],
+    "E116": [{"STYLEGUIDE": True}],
     "E201": [
         {"OIDC_ISSUER": "http://aai.egi.eu/auth/realms/egi"},
         {"TOKEN_ISSUERS": [{"id": "egi", "issuer": "http://aai.egi.eu"}]},

@@ -323,7 +323,7 @@ class TestQueries:
     ) -> None:
         made = reserve(federation)
         book(federation, job_id="j-2")
-        for address, most in (("/dashboard/", 16), ("/holds/", 9), (path(made), 12)):
+        for address, most in (("/dashboard/", 22), ("/holds/", 9), (path(made), 12)):
             with django_assert_max_num_queries(most):
                 alice.get(address)
 

@@ -101,6 +101,7 @@ RULES: dict[str, tuple[Rule, ...]] = {
     "favicon.ico": (Rule(at("/favicon.ico"), each(302)),),
     **{name: (Rule(at(f"/{name}"), each(301)),) for name in ("docs", "api/v1/docs")},
     **{name: (Rule(at(f"/{name}"), each(301)),) for name in ("dashboard", "jobs", "profile", "terms")},
+    **{name: (Rule(at(f"/{name}"), each(301)),) for name in ("help", "search")},
     # Back ends, by the existing wire
     **_etl("user", FOR_PEOPLE),
     **_etl("user/permissions", api()),
@@ -155,6 +156,12 @@ RULES: dict[str, tuple[Rule, ...]] = {
     "oidc/callback/": (Rule(at("/oidc/callback/"), each(400)),),
     "sign-out/": (Rule(at("/sign-out/"), NOT_READ),),
     "signed-out/": (Rule(at("/signed-out/"), each(302) | dict.fromkeys(WITHOUT_SESSION, 200)),),
+    "session-over/": (Rule(at("/session-over/"), each(302) | dict.fromkeys(WITHOUT_SESSION, 200)),),
+    "search/": (Rule(at("/search/", "/search/?q=flanders", "/search/?q=ghent", "/search/?q=j-26"), OPEN),),
+    "help/": (Rule(at("/help/"), OPEN),),
+    "help/<slug:slug>/": (Rule(at("/help/researcher/"), OPEN), Rule(at("/help/nobody/"), each(404))),
+    "brand/<slug:version>/<str:name>": (Rule(at("/brand/0123456789ab/logo"), each(404)),),
+    "styleguide/": (Rule(at("/styleguide/"), OPEN),),
     "theme/": (Rule(at("/theme/"), NOT_READ), Rule(at("/theme/"), each(400), "POST")),
     "language/": (Rule(at("/language/"), NOT_READ), Rule(at("/language/"), each(400), "POST")),
     "organisation/switch/": (

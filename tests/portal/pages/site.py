@@ -25,8 +25,12 @@ PAGES = (
     *(RECEIPT, "/jobs/?kind=batch&least=1&sort=cost", "/jobs/?text=nothing+like+it"),
     *(COMPARED, "/compare/", f"/compare/?job={PICKS[0]}"),
     *("/holds/", "/holds/?state=ended&backend=cdse", "/estimates/", "/profile/"),
+    *("/search/", "/search/?q=flanders", "/search/?q=nothing+like+it", "/help/team-lead/"),
 )
-OPEN_PAGES = ("/", "/signed-out/")
+OPEN_PAGES = (
+    *("/", "/signed-out/", "/session-over/", "/search/?q=failed+job"),
+    *("/help/", "/help/researcher/", "/help/back-end-operator/", "/help/publisher/", "/styleguide/"),
+)
 #: Pages whose status is an error on purpose: Chromium reports that on the console, and only that is excused.
 FAULT_PAGES = (
     *("/nothing", "/jobs/?state=x", "/holds/00000000-0000-0000-0000-000000000000/"),
