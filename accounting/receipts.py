@@ -331,7 +331,7 @@ def _fields(view: type[Any]) -> Sequence[tuple[str, bool]]:
 
 def plain(value: Any) -> Any:
     """A view as JSON has it: credits, prices and quantities as decimal texts, times in UTC."""
-    if is_dataclass(value):
+    if is_dataclass(value) and not isinstance(value, type):
         named = [(name, getattr(value, name), micros) for name, micros in _fields(type(value))]
         return {name: to_text(inner) if micros else plain(inner) for name, inner, micros in named}
     if isinstance(value, tuple | list):
