@@ -156,6 +156,10 @@ class LimitInvalid(DomainError):
     code, status, title = "limit_invalid", 422, "The limit cannot be set"
 
 
+class AlertInvalid(DomainError):
+    code, status, title = "alert_invalid", 422, "The alert cannot be set"
+
+
 class TariffInvalid(DomainError):
     code, status, title = "tariff_invalid", 422, "The tariff cannot be published"
 

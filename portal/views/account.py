@@ -11,7 +11,8 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST
 
-from accounting import organisations, outbox
+from accounting import notices as telling
+from accounting import organisations
 from accounting.errors import NotFound
 from portal.contexts import frame, notices
 from portal.contexts import terms as agreements
@@ -84,7 +85,7 @@ def close_notices(request: HttpRequest) -> HttpResponse:
     kind = request.POST.get("kind", "")
     if kind not in notices.CLOSABLE:
         raise BadRequest("kind must be that of a notice which can be closed")
-    outbox.mark_read(user_of(request).person_id, kind)
+    telling.mark_read(user_of(request).person_id, kind=kind)
     return HttpResponseRedirect(reverse("dashboard"))
 
 

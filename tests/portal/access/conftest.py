@@ -10,7 +10,7 @@ from django.core.cache import cache
 from django.test import Client
 
 from accounting import organisations
-from accounting.models import Hold, ServiceClient
+from accounting.models import Hold, Notice, ServiceClient
 from portal.api import auth, tokens
 from portal.models import User
 from tests.portal import reader, running
@@ -34,7 +34,9 @@ def world(scene: scenes.Scene) -> World:
     running.start(scene)
     charlie = organisations.ensure_person(reader.ISSUER, CHARLIE)
     organisations.switch_organisation(charlie.pk, organisations.create_organisation("Charlie's own team", charlie.pk))
-    return World(scene, str(Hold.objects.get(job_id="j-26-near").uuid))
+    return World(
+        scene, str(Hold.objects.get(job_id="j-26-near").uuid), Notice.objects.filter(person=scene.alice).latest("pk").pk
+    )
 
 
 @pytest.fixture

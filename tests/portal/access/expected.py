@@ -28,6 +28,7 @@ class World:
 
     scene: Scene
     hold: str
+    notice: int
     objects: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -63,8 +64,10 @@ def at(*paths: str) -> Paths:
     return lambda world: paths
 
 
-def lab_job(prefix: str) -> Paths:
-    return lambda world: (f"/{prefix}/{TERRASCOPE}/{world.scene.golden}", f"/{prefix}/{TERRASCOPE}/j-26-held-and-done")
+def lab_job(prefix: str, query: str = "") -> Paths:
+    return lambda world: tuple(
+        f"/{prefix}/{TERRASCOPE}/{job}{query}" for job in (world.scene.golden, "j-26-held-and-done")
+    )
 
 
 def api(anonymous: int = 401, person: int = 200, backend: int = 200) -> dict[str, int]:
@@ -102,6 +105,9 @@ def _etl(name: str, status: Mapping[str, int], method: str = "GET") -> dict[str,
     }
 
 
+#: Of a demonstration only.
+MAILS = ("mail/", "mail/<int:mail>/", "mail/<int:mail>/html/")
+
 RULES: dict[str, tuple[Rule, ...]] = {
     # Probes, documents and what everybody may know
     "health": (Rule(at("/health"), OPEN),),
@@ -117,6 +123,7 @@ RULES: dict[str, tuple[Rule, ...]] = {
     "favicon.ico": (Rule(at("/favicon.ico"), each(302)),),
     **{name: (Rule(at(f"/{name}"), each(301)),) for name in ("docs", "api/v1/docs")},
     **{name: (Rule(at(f"/{name}"), each(301)),) for name in ("dashboard", "jobs", "profile", "terms")},
+    **{name: (Rule(at(f"/{name}"), each(301)),) for name in ("help", "search")},
     # Back ends, by the existing wire
     **_etl("user", FOR_PEOPLE),
     **_etl("user/permissions", api()),
@@ -171,6 +178,12 @@ RULES: dict[str, tuple[Rule, ...]] = {
     "oidc/callback/": (Rule(at("/oidc/callback/"), each(400)),),
     "sign-out/": (Rule(at("/sign-out/"), NOT_READ),),
     "signed-out/": (Rule(at("/signed-out/"), each(302) | dict.fromkeys(WITHOUT_SESSION, 200)),),
+    "session-over/": (Rule(at("/session-over/"), each(302) | dict.fromkeys(WITHOUT_SESSION, 200)),),
+    "search/": (Rule(at("/search/", "/search/?q=flanders", "/search/?q=ghent", "/search/?q=j-26"), OPEN),),
+    "help/": (Rule(at("/help/"), OPEN),),
+    "help/<slug:slug>/": (Rule(at("/help/researcher/"), OPEN), Rule(at("/help/nobody/"), each(404))),
+    "brand/<slug:version>/<str:name>": (Rule(at("/brand/0123456789ab/logo"), each(404)),),
+    "styleguide/": (Rule(at("/styleguide/"), OPEN),),
     "theme/": (Rule(at("/theme/"), NOT_READ), Rule(at("/theme/"), each(400), "POST")),
     "language/": (Rule(at("/language/"), NOT_READ), Rule(at("/language/"), each(400), "POST")),
     "organisation/switch/": (
@@ -178,10 +191,33 @@ RULES: dict[str, tuple[Rule, ...]] = {
         Rule(at("/organisation/switch/?organisation=1"), each(302, member=400, stranger=400, operator=400), "POST"),
     ),
     "notices/seen/": (Rule(at("/notices/seen/"), NOT_READ),),
+    "notifications/": (Rule(at("/notifications/"), OWN),),
+    "notifications/mark/": (
+        Rule(at("/notifications/mark/"), NOT_READ),
+        Rule(at("/notifications/mark/"), each(302, member=400, stranger=400, operator=400), "POST"),
+    ),
+    "notifications/<int:notice>/": (
+        Rule(lambda world: (f"/notifications/{world.notice}/",), each(302, stranger=404, operator=404)),
+    ),
+    "notifications/stop/<str:token>/": (Rule(at("/notifications/stop/made-up/"), each(404)),),
+    "profile/notifications/": (Rule(at("/profile/notifications/"), OWN),),
+    "profile/notifications/balance/": (Rule(at("/profile/notifications/balance/"), NOT_READ),),
+    **{name: (Rule(at(f"/{name.replace('<int:mail>', '1')}"), each(404)),) for name in MAILS},
     "dashboard/": (Rule(at("/dashboard/"), OWN),),
     "jobs/": (Rule(at("/jobs/"), OWN),),
+    **{f"jobs/export.{form}": (Rule(at(f"/jobs/export.{form}"), OWN),) for form in ("csv", "json")},
     "jobs/<path:source>/<str:job_id>": (Rule(lab_job("jobs"), LABS),),
-    "receipts/<path:source>/<str:job_id>": (Rule(lab_job("receipts"), LABS),),
+    "receipts/<path:source>/<str:job_id>": tuple(
+        Rule(lab_job("receipts", f"?format={form}"), LABS) for form in ("html", "json", "pdf")
+    ),
+    "raw-reports/<path:source>/<str:job_id>": (Rule(lab_job("raw-reports"), LABS),),
+    "compare/": (
+        Rule(at("/compare/"), OWN),
+        Rule(
+            lambda world: (f"/compare/?job={TERRASCOPE}/{world.scene.golden}&job={TERRASCOPE}/j-26-held-and-done",),
+            LABS,
+        ),
+    ),
     "holds/": (Rule(at("/holds/"), OWN),),
     "holds/<uuid:hold>/": (Rule(lambda world: (f"/holds/{world.hold}/",), LABS),),
     "estimates/": (Rule(at("/estimates/"), OWN),),
