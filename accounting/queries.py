@@ -117,8 +117,11 @@ def account_total(account: int, *, at: datetime | None = None) -> int:
     return int(entries.aggregate(total=Coalesce(Sum("amount"), 0))["total"])
 
 
-def open_grants(organisation: int) -> Sequence[GrantView]:
-    """Usable grants in the order in which they burn (G1), and what open holds keep of those that have expired."""
+def open_grants(organisation: int, most: int | None = None) -> Sequence[GrantView]:
+    """Usable grants in the order in which they burn (G1), and what open holds keep of those that have expired.
+
+    :param most: at most so many, those that burn first.
+    """
     with connection.cursor() as cursor:
         cursor.execute("SELECT accounting_now()")
         (now,) = cursor.fetchone()
@@ -142,7 +145,7 @@ def open_grants(organisation: int) -> Sequence[GrantView]:
             backends=tuple(row.backends),
             processes=tuple(row.processes),
         )
-        for row in rows
+        for row in rows[:most]
     ]
 
 

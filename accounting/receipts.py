@@ -174,9 +174,9 @@ def of_job(job: int) -> Sequence[Receipt]:
     return of_jobs([job])[job]
 
 
-def of_jobs(jobs: Collection[int]) -> Mapping[int, Sequence[Receipt]]:
+def of_jobs(jobs: Collection[int], limit: int = LIMIT) -> Mapping[int, Sequence[Receipt]]:
     """The receipts of each job, in a number of queries that does not depend on how many there are."""
-    return _of("job_id", jobs)
+    return _of("job_id", jobs, limit)
 
 
 def of_holds(holds: Collection[int]) -> Mapping[int, Sequence[Receipt]]:
@@ -184,8 +184,8 @@ def of_holds(holds: Collection[int]) -> Mapping[int, Sequence[Receipt]]:
     return _of("hold_id", holds)
 
 
-def _of(name: str, keys: Collection[int]) -> Mapping[int, Sequence[Receipt]]:
-    reports = list(_reports(Q(**{f"{name}__in": list(keys)})))
+def _of(name: str, keys: Collection[int], limit: int = LIMIT) -> Mapping[int, Sequence[Receipt]]:
+    reports = list(_reports(Q(**{f"{name}__in": list(keys)}), limit))
     reports.reverse()
     spends = _spends([report.pk for report in reports])
     found: dict[int, list[Receipt]] = {key: [] for key in keys}
@@ -194,7 +194,7 @@ def _of(name: str, keys: Collection[int]) -> Mapping[int, Sequence[Receipt]]:
     return found
 
 
-def _reports(which: Q) -> Iterable[UsageReport]:
+def _reports(which: Q, limit: int) -> Iterable[UsageReport]:
     postings = Posting.objects.select_related("source_account", "destination_account").order_by("number")
     return (
         UsageReport.objects.filter(which)
@@ -203,7 +203,7 @@ def _reports(which: Q) -> Iterable[UsageReport]:
             Prefetch("lines", UsageLine.objects.select_related("rule").order_by("number")),
             Prefetch("transaction__postings", postings),
         )
-        .order_by("-pk")[:LIMIT]
+        .order_by("-pk")[:limit]
     )
 
 

@@ -12,7 +12,7 @@ from django.core.management import call_command
 from django.db import connection
 from django.utils import timezone
 
-from accounting import alerts, estimates, grants, holds, outbox
+from accounting import alerts, allowances, estimates, grants, holds, outbox
 from accounting.callbacks import delivery
 from accounting.models import Heartbeat
 
@@ -49,6 +49,15 @@ def expire_grants() -> int:
     if total:
         log.info("grants_expired", count=total)
     return total
+
+
+@shared_task(name="accounting.tasks.grant_allowances", ignore_result=True)
+def grant_allowances() -> int:
+    """Grants what the month brings, each in its own database transaction; run often, safe to run twice at once."""
+    granted = allowances.grant_due()
+    if granted:
+        log.info("allowances_granted", count=granted)
+    return granted
 
 
 @shared_task(name="accounting.tasks.expire_holds", ignore_result=True)

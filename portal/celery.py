@@ -24,6 +24,7 @@ SCHEDULE: dict[str, dict[str, Any]] = {
     "deliver-outbox": {"task": "accounting.tasks.deliver_outbox", "schedule": 10.0, "options": {"expires": 60}},
     "deliver-callbacks": {"task": "accounting.tasks.deliver_callbacks", "schedule": 5.0, "options": {"expires": 30}},
     "expire-grants": {"task": "accounting.tasks.expire_grants", "schedule": 60.0, "options": {"expires": 300}},
+    "grant-allowances": {"task": "accounting.tasks.grant_allowances", "schedule": 60.0, "options": {"expires": 300}},
     "expire-holds": {"task": "accounting.tasks.expire_holds", "schedule": 10.0, "options": {"expires": 60}},
     **{
         f"scan-{scan}": {
@@ -45,6 +46,7 @@ SCHEDULE: dict[str, dict[str, Any]] = {
     "tell-receipts": {"task": "portal.tasks.tell_receipts", "schedule": 60.0, "options": {"expires": 60}},
     "send-digests": {"task": "portal.tasks.send_digests", "schedule": 300.0, "options": {"expires": 300}},
     "purge-mail": {"task": "portal.tasks.purge_mail", "schedule": crontab(hour="3", minute="40")},
+    "make-exports": {"task": "portal.tasks.make_exports", "schedule": 5.0, "options": {"expires": 30}},
     "verify-books": {"task": "accounting.tasks.verify_books", "schedule": crontab(hour="2", minute="15")},
     "learn-estimates": {
         "task": "accounting.tasks.learn_estimates",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from celery import shared_task
 
-from portal import mail
+from portal import exports, logs, mail
 from portal.deliveries import digests, receipts, routing
 
 MOST_ROUNDS = 50
@@ -47,3 +47,12 @@ def purge_mail() -> int:
     while purged := mail.purge():
         total += purged
     return total
+
+
+@shared_task(name="portal.tasks.make_exports", ignore_result=True)
+def make_exports() -> int:
+    """Makes the copies of personal data that were asked for; run every few seconds, safe to run twice at once."""
+    made = exports.make_waiting()
+    if made:
+        logs.event("exports_made", count=made)
+    return made

@@ -2,6 +2,7 @@
 
 from accounting.models.account import Account
 from accounting.models.alert import BalanceAlert
+from accounting.models.allowance import Allowance
 from accounting.models.backend import BackEnd, Provider, ServiceClient, Source
 from accounting.models.callback import Callback, CallbackDelivery
 from accounting.models.estimate import (
@@ -26,6 +27,7 @@ from accounting.models.usage import Execution, Job, UsageLine, UsageReport
 __all__ = [
     "STARTING_PLAN",
     "Account",
+    "Allowance",
     "BackEnd",
     "BackEndCapability",
     "BalanceAlert",

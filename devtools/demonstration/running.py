@@ -26,6 +26,8 @@ WEEKS = timedelta(days=45)
 LAB, PROJECT = "forest", "wildfire"
 LIMIT = 500
 """Credits that the project may spend a month."""
+BUDGET = 6_500
+"""Credits that the whole lab means to spend a month; people are told, nothing is refused."""
 
 
 @dataclass(frozen=True)
@@ -135,6 +137,7 @@ class Jobs:
         lab = stage.wallets[LAB]
         project = limits.create_project(lab, PROJECT, "Wildfire watch")
         limits.set_limit(lab, LIMIT * MICROS, period="month", project=project)
+        limits.set_limit(lab, BUDGET * MICROS, period="month", action="notify")
 
 
 def acts(since: datetime, until: datetime) -> list[Act]:

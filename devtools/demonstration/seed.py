@@ -16,13 +16,14 @@ from decimal import Decimal
 from django.conf import settings
 from django.db import connection, transaction
 
+from accounting import allowances as given
 from accounting import estimates, grants, ledger, queries, registry, usage, workloads
 from accounting.api.etl import reading
 from accounting.credits import MICROS
 from accounting.reports import ADDED_VALUE, RESOURCES, UsageReport
 from devtools import clock
 from devtools.demonstration import guard, history, running, telling
-from devtools.demonstration.allowances import Allowance, allowances
+from devtools.demonstration.allowances import FREE, PLATFORM, Allowance, allowances, monthly
 from devtools.demonstration.bodies import Body, posts
 from devtools.demonstration.federation import CLIENT_OF
 from devtools.demonstration.history import Reported
@@ -128,7 +129,9 @@ class _Past:
         _move(self.start)
         self.stage.admit()
         self._live_through()
+        self._promise()
         self.stage.date_back(self.start)
+        self.stage.equip()
 
     def _live_through(self) -> None:
         """Reports, grants and midnights in the order of their instants, so that the clock never goes back."""
@@ -164,6 +167,11 @@ class _Past:
             read = self.told if at < self.until - telling.UNREAD else 0
             self.told = telling.catch_up(read_until=read)
             _move(at)
+
+    def _promise(self) -> None:
+        """Free credits go on coming when the past has ended."""
+        for slug, amount in monthly():
+            given.set_monthly(self.stage.wallets[slug], amount * MICROS, kind="free", label=FREE, fund=PLATFORM)
 
     def _give(self, allowance: Allowance) -> None:
         wallet = self.stage.wallets[allowance.wallet]

@@ -50,6 +50,11 @@ def demonstration() -> Finding:
     return bool(settings.DEMONSTRATION)
 
 
+@rule("E116", "The style guide is served.", "Leave STYLEGUIDE out of the environment.")
+def styleguide() -> Finding:
+    return bool(settings.STYLEGUIDE)
+
+
 @rule(
     "E106",
     "Cookies can be sent over http, read by scripts or set by another host: {}.",
@@ -161,7 +166,7 @@ def shared_cache() -> Finding:
 
 
 @rule(
-    "E116",
+    "E117",
     "Mail would get lost, or travel with its password in clear text: {}.",
     "EMAIL_URL=smtp+tls://user:password@host:587 (or smtps://), and DEFAULT_FROM_EMAIL at a domain of yours.",
 )

@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from accounting import notice_queries
 from portal.contexts import cursors, notice_texts
 from portal.contexts.cursors import Place
-from portal.contexts.jobs import Filter, Option
+from portal.contexts.job_filters import Filter, Option
 from portal.contexts.notice_texts import Said
 from portal.models import User
 from portal.notifications.kinds import LISTED

@@ -9,7 +9,7 @@ import accounting.fields
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("portal", "0002_languages"),
+        ("portal", "0005_saved_views"),
     ]
 
     operations = [

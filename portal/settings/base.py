@@ -21,6 +21,19 @@ SECRET_KEY = environment.text("SECRET_KEY")
 SECRET_KEY_FALLBACKS = environment.texts("SECRET_KEY_FALLBACKS")
 PUBLIC_URL = environment.text("PUBLIC_URL").rstrip("/")
 SITE_TITLE = environment.text("SITE_TITLE", "openEO Credits")
+#: Files that stand in place of our sign: svg, png, webp or jpeg, on light pages and, where it differs, on dark ones.
+SITE_LOGO = environment.text("SITE_LOGO", "")
+SITE_LOGO_DARK = environment.text("SITE_LOGO_DARK", "")
+#: What the logo says; empty: it says nothing, and the title stands beside it.
+SITE_LOGO_ALT = environment.text("SITE_LOGO_ALT", "")
+#: A hue, #rrggbb or oklch(…); see portal.colours. Empty: our blue.
+SITE_ACCENT = environment.text("SITE_ACCENT", "")
+#: Where people ask when no page answers: https://… or mailto:…; empty: nowhere.
+SUPPORT_URL = environment.text("SUPPORT_URL", "")
+#: /styleguide/ for whoever works on the pages; production refuses to start with it.
+STYLEGUIDE = environment.switch("STYLEGUIDE", default=False)
+#: Folders that may have DejaVu Sans, the font of PDF documents; without it they know Western Latin letters only.
+DOCUMENT_FONTS = environment.texts("DOCUMENT_FONTS", "/usr/share/fonts/truetype/dejavu")
 ALLOWED_HOSTS = environment.texts("ALLOWED_HOSTS", urlsplit(PUBLIC_URL).hostname or "")
 CSRF_TRUSTED_ORIGINS = [PUBLIC_URL]
 #: Demonstration people, tariffs and hints on the pages; production refuses to start with it.

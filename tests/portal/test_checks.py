@@ -26,6 +26,7 @@ GOOD: Mapping[str, Any] = {
     "PUBLIC_URL": "https://credits.example.org",
     "CSRF_TRUSTED_ORIGINS": ["https://credits.example.org"],
     "DEMONSTRATION": False,
+    "STYLEGUIDE": False,
     "SESSION_COOKIE_NAME": "__Host-session",
     "SESSION_COOKIE_SECURE": True,
     "CSRF_COOKIE_NAME": "__Host-csrf",
@@ -91,6 +92,17 @@ BROKEN: Mapping[str, list[dict[str, Any]]] = {
         {"REST_FRAMEWORK": {"DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.BrowsableAPIRenderer"]}},
         {"REST_FRAMEWORK": {"DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.FormParser"]}},
     ],
+    "E021": [
+        {"SITE_ACCENT": accent} for accent in ("blue", "400", "#ffcc00", "oklch(80% 0.1 90)", "oklch(2 0.1 90)", "#fff")
+    ],
+    "E022": [
+        {"SITE_LOGO": "/nowhere/logo.svg"},
+        {"SITE_LOGO": __file__},
+        {"SITE_LOGO": "assets/favicon.svg", "SITE_LOGO_DARK": "/nowhere/logo.svg"},
+        {"SITE_LOGO_DARK": "assets/favicon.svg"},
+    ],
+    "E023": [{"SITE_TITLE": title} for title in ("", " ", "x" * 41, "Credits\x00")],
+    "E024": [{"SUPPORT_URL": address} for address in ("javascript:alert(1)", "help@example.org", "https://a b")],
     "E101": [{"DEBUG": True}],
     "E102": [
         {"SECRET_KEY": "short"},
@@ -130,7 +142,7 @@ BROKEN: Mapping[str, list[dict[str, Any]]] = {
     "E111": [{"CELERY_BROKER_URL": "filesystem://"}, {"CELERY_BROKER_URL": "memory://"}],
     "E113": [{"DATA_UPLOAD_MAX_MEMORY_SIZE": None}, {"DATA_UPLOAD_MAX_MEMORY_SIZE": 10**9}],
     "E114": [{"LOG_FORMAT": "console"}, {"LOG_LEVEL": "DEBUG"}],
-    "E116": [
+    "E117": [
         {"EMAIL_BACKEND": "django.core.mail.backends.dummy.EmailBackend"},
         {"EMAIL_HOST": ""},
         {"EMAIL_USE_TLS": False},
@@ -140,6 +152,7 @@ BROKEN: Mapping[str, list[dict[str, Any]]] = {
     ],
     "E115": [{"CSRF_TRUSTED_ORIGINS": ["http://credits.example.org"]}],
     "W101": [{"CACHES": {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}}],
+    "E116": [{"STYLEGUIDE": True}],
     "E201": [
         {"OIDC_ISSUER": "http://aai.egi.eu/auth/realms/egi"},
         {"TOKEN_ISSUERS": [{"id": "egi", "issuer": "http://aai.egi.eu"}]},
