@@ -25,6 +25,7 @@ SCHEDULE: dict[str, dict[str, Any]] = {
     "deliver-callbacks": {"task": "accounting.tasks.deliver_callbacks", "schedule": 5.0, "options": {"expires": 30}},
     "expire-grants": {"task": "accounting.tasks.expire_grants", "schedule": 60.0, "options": {"expires": 300}},
     "expire-holds": {"task": "accounting.tasks.expire_holds", "schedule": 10.0, "options": {"expires": 60}},
+    "count-reports": {"task": "accounting.tasks.count_reports", "schedule": 60.0, "options": {"expires": 120}},
     "verify-books": {"task": "accounting.tasks.verify_books", "schedule": crontab(hour="2", minute="15")},
     "learn-estimates": {
         "task": "accounting.tasks.learn_estimates",

@@ -1,6 +1,7 @@
 """Rows of accounting; private to this app (import contract). Ledger tables are written by SQL functions only."""
 
 from accounting.models.account import Account
+from accounting.models.activity import ReportingHour
 from accounting.models.backend import BackEnd, Provider, ServiceClient, Source
 from accounting.models.callback import Callback, CallbackDelivery
 from accounting.models.estimate import (
@@ -53,6 +54,7 @@ __all__ = [
     "Provider",
     "QuarantinedReport",
     "RatingRule",
+    "ReportingHour",
     "ServiceClient",
     "Source",
     "Spend",
