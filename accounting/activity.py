@@ -72,7 +72,7 @@ def count(now: datetime) -> int:
         (last,) = cursor.fetchone()
         since = hour - KEPT if last is None else min(hour - HOUR, last)
         cursor.execute(_COUNT, {"since": since, "settled": since - HOUR})
-        written = cursor.rowcount
+        written = int(cursor.rowcount)
         cursor.execute(_FORGET, {"before": hour - KEPT})
     return written
 

@@ -50,7 +50,13 @@ class TestMany:
 
 
 def job(pk: int, keys: Iterable[str] = (UDP,), label: str = UDP, **changes: Any) -> Evidence:
-    terms = {"state": "FINISHED", "area_km2": 1.0, "time_steps": 2, "seconds": 9.0, "source": HERE} | changes
+    terms: dict[str, Any] = {
+        "state": "FINISHED",
+        "area_km2": 1.0,
+        "time_steps": 2,
+        "seconds": 9.0,
+        "source": HERE,
+    } | changes
     return Evidence(pk=pk, label=label, charges="[]", known_at=NOW, keys={"batch|any", *keys}, **terms)
 
 
