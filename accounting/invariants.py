@@ -294,6 +294,38 @@ INVARIANTS = (
                     ON s.job_id = j.id
             WHERE j.cost_compute + j.cost_added_value <> coalesce(s.total, 0) ORDER BY 1 LIMIT 1""",
     ),
+    Invariant(
+        "S1",
+        "what was spent a day is the sum of its spends",
+        """WITH told AS (
+               SELECT organisation_id, day, backend_id, person_id, coalesce(project_id, 0) AS project, process,
+                      collection, kind, state, coalesce(grant_id, 0) AS payer, amount AS kept, 0 AS paid, 0 AS newest
+                 FROM accounting_spendcell
+                UNION ALL
+               SELECT r.organisation_id, timezone('UTC', coalesce(z.occurred_at, t.occurred_at))::date, o.backend_id,
+                      r.person_id, coalesce(r.project_id, 0), l.process, l.collection, r.kind, r.state,
+                      coalesce(s.grant_id, 0), 0, s.amount, s.transaction_id
+                 FROM accounting_spend s
+                 JOIN accounting_usageline l ON l.report_id = s.transaction_id AND l.number = s.line
+                 JOIN accounting_usagereport r ON r.transaction_id = l.report_id
+                 JOIN accounting_source o ON o.id = r.source_id
+                 JOIN accounting_transaction t ON t.id = r.transaction_id
+                 LEFT JOIN accounting_transaction z ON z.id = s.cause_id AND z.reverses_id = r.transaction_id)
+           SELECT max(newest), 'organisation ' || organisation_id || ' on ' || day,
+                  'kept as ' || sum(kept) || ', its spends are ' || sum(paid)
+             FROM told
+            GROUP BY organisation_id, day, backend_id, person_id, project, process, collection, kind, state, payer
+           HAVING sum(kept) <> sum(paid) ORDER BY 1, 2 LIMIT 1""",
+    ),
+    Invariant(
+        "S1",
+        "what was spent a day by back end and process is the sum of its cells",
+        """SELECT 0, 'organisation ' || organisation_id || ' on ' || day, 'differs from its cells by ' || sum(amount)
+             FROM (SELECT organisation_id, day, backend_id, process, amount FROM accounting_spendday
+                    UNION ALL
+                   SELECT organisation_id, day, backend_id, process, -amount FROM accounting_spendcell) d
+            GROUP BY organisation_id, day, backend_id, process HAVING sum(amount) <> 0 ORDER BY 2 LIMIT 1""",
+    ),
 )
 
 

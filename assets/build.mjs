@@ -25,8 +25,9 @@ function iconNames() {
 }
 
 rmSync(fresh, { recursive: true, force: true });
-for (const folder of ['css', 'js', 'fonts', 'icons']) mkdirSync(join(fresh, folder), { recursive: true });
+for (const folder of ['css', 'js/vendor', 'fonts', 'icons']) mkdirSync(join(fresh, folder), { recursive: true });
 cpSync(join(root, 'assets/js'), join(fresh, 'js'), { recursive: true });
+cpSync(join(modules, 'chart.js/dist/chart.umd.min.js'), join(fresh, 'js/vendor/chart.js'));
 cpSync(join(root, 'assets/favicon.svg'), join(fresh, 'favicon.svg'));
 for (const subset of SUBSETS) {
   const font = `inter-${subset}-opsz-normal.woff2`;

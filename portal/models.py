@@ -31,6 +31,8 @@ class User(AbstractBaseUser):
     entitlements = models.JSONField(default=list)
     is_active = models.BooleanField(default=True)
     is_staff = models.BooleanField(default=False)
+    language = models.CharField(max_length=20, blank=True, default="", help_text="empty: as the browser says")
+    time_zone = models.CharField(max_length=64, blank=True, default="", help_text="empty: UTC")
     joined_at = models.DateTimeField(auto_now_add=True)
 
     objects: ClassVar[UserManager] = UserManager()

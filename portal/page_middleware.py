@@ -13,9 +13,11 @@ from django.contrib.auth.middleware import AuthenticationMiddleware
 from django.contrib.messages.middleware import MessageMiddleware
 from django.contrib.sessions.middleware import SessionMiddleware
 from django.http import HttpRequest
+from django.utils import timezone, translation
+from django.utils.cache import patch_vary_headers
 from django_htmx.middleware import HtmxMiddleware
 
-from portal import sessions, surfaces
+from portal import languages, sessions, surfaces
 
 
 class _ForPages:
@@ -45,6 +47,23 @@ class People(_ForPages, AuthenticationMiddleware):
 
 class Messages(_ForPages, MessageMiddleware):
     """Notes from one page to the next."""
+
+
+class Tongue:
+    """Language and time zone of the page. APIs speak English and UTC."""
+
+    def __init__(self, get_response: Any) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> Any:
+        if surfaces.is_for_programs(request):
+            return self.get_response(request)
+        language = languages.language_of(request)
+        with translation.override(language), timezone.override(languages.zone_of(request)):
+            response = self.get_response(request)
+        response.headers.setdefault("Content-Language", language)
+        patch_vary_headers(response, ["Accept-Language", "Cookie"])
+        return response
 
 
 class Htmx(_ForPages, HtmxMiddleware):

@@ -19,6 +19,7 @@ from accounting.models.ledger import Entry, Posting, Transaction
 from accounting.models.organisation import STARTING_PLAN, Member, Organisation, Person, Project
 from accounting.models.outbox import Heartbeat, Notice, OutboxEvent
 from accounting.models.quarantine import QuarantinedReport
+from accounting.models.spending import SpendCell, SpendDay
 from accounting.models.tariff import RatingRule, Tariff
 from accounting.models.usage import Execution, Job, UsageLine, UsageReport
 
@@ -58,6 +59,8 @@ __all__ = [
     "ServiceClient",
     "Source",
     "Spend",
+    "SpendCell",
+    "SpendDay",
     "StoredEstimate",
     "Tariff",
     "Transaction",

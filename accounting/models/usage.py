@@ -11,6 +11,12 @@ from accounting.models.organisation import Organisation, Person, Project
 from accounting.models.tariff import RatingRule, Tariff
 
 
+def reported_month() -> models.Func:
+    """The first day of the UTC month of a job's last report, as the index `job_of_month` holds it."""
+    utc = models.Func(models.Value("UTC"), models.F("reported_at"), function="timezone")
+    return models.Func(models.Value("month"), utc, function="date_trunc", output_field=models.DateField())
+
+
 class Job(models.Model):
     """(source, job id) as one payer sees it, summed over its reports; rewritten by each report."""
 
@@ -38,7 +44,15 @@ class Job(models.Model):
                 fields=["source", "job_id", "person", "organisation"], name="job_once_a_source_and_payer"
             )
         ]
-        indexes = [models.Index(fields=["organisation", "-reported_at", "-id"], name="job_of_organisation")]
+        indexes = [
+            models.Index(fields=["organisation", "-reported_at", "-id"], name="job_of_organisation"),
+            models.Index(
+                models.F("organisation"),
+                reported_month(),
+                (models.F("cost_compute") + models.F("cost_added_value")).desc(),
+                name="job_of_month",
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.job_id} (job {self.pk})"

@@ -63,6 +63,7 @@ def plan(kind: str) -> list[Step]:
             ("node",) if fetch_node else (),
         ),
         Step("assets", _build_assets, _assets_wanted, (STATIC_BUILD,), ("npm",)),
+        Step("languages", _compile_languages, _languages_wanted, _compiled(), ("debian",)),
     ]
 
 
@@ -123,6 +124,23 @@ def _assets_wanted() -> str:
     # Class names are collected from templates and from the code that renders them.
     code = (ROOT / "portal").rglob("*.py")
     return stamps.digest([ROOT / "assets", ROOT / "templates", ROOT / "package-lock.json", *code])
+
+
+def _compile_languages() -> None:
+    for texts, compiled in zip(_texts(), _compiled(), strict=True):
+        _run(["msgfmt", "--check-format", "-o", compiled, texts], "a translation could not be compiled")
+
+
+def _languages_wanted() -> str:
+    return stamps.digest(_texts())
+
+
+def _texts() -> tuple[Path, ...]:
+    return tuple(sorted((ROOT / "locale").glob("*/LC_MESSAGES/django.po")))
+
+
+def _compiled() -> tuple[Path, ...]:
+    return tuple(path.with_suffix(".mo") for path in _texts())
 
 
 def _node() -> Path:

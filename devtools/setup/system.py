@@ -25,6 +25,8 @@ def missing_packages(kind: str) -> list[str]:
         # Debian keeps the part of venv that brings pip in a package of its own.
         "python3-venv": importlib.util.find_spec("ensurepip") is not None,
         "postgresql": postgres.find_programs() is not None,
+        # Compiles the translations.
+        "gettext": shutil.which("msgfmt") is not None,
     }
     if kind == "test":
         wanted["rabbitmq-server"] = rabbitmq.PROGRAM.exists()

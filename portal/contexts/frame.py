@@ -8,10 +8,12 @@ from urllib.parse import urlencode
 from django.conf import settings
 from django.http import HttpRequest
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.functional import SimpleLazyObject
 
 from accounting import organisations
 from portal.models import User
+from portal.numerals import localised
 
 THEME_COOKIE = "theme"
 THEMES = ("light", "dark", "system")
@@ -43,10 +45,11 @@ class SignedIn:
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """`here` is this page's path with its query, for forms that come back to it."""
+    """`here` is this page's path with its query, for forms that come back to it; `zone` what its times are in."""
 
     theme: str
     credit_euro: str
+    zone: str
     here: str
     sign_in: str
     user: SignedIn | None
@@ -75,7 +78,8 @@ def _build(request: HttpRequest) -> Frame:
     theme = request.COOKIES.get(THEME_COOKIE, "")
     return Frame(
         theme=theme if theme in THEMES else "system",
-        credit_euro=f"{settings.CREDIT_EURO:f}",
+        credit_euro=localised(f"{settings.CREDIT_EURO:f}"),
+        zone=timezone.get_current_timezone_name(),
         here=request.get_full_path(),
         sign_in=sign_in_url(request),
         user=SignedIn(user.display_name, user.email, user.initials) if isinstance(user, User) else None,

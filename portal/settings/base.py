@@ -38,6 +38,7 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "whitenoise.runserver_nostatic",
     "django.contrib.staticfiles",
+    "django.forms",
     "django.contrib.humanize",
     "django.contrib.postgres",
     "rest_framework",
@@ -60,6 +61,7 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "portal.page_middleware.SessionAge",
     "portal.page_middleware.People",
+    "portal.page_middleware.Tongue",
     "portal.page_middleware.Messages",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "portal.page_middleware.Htmx",
@@ -80,6 +82,7 @@ TEMPLATES: list[dict[str, Any]] = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
+                "django.template.context_processors.i18n",
                 "portal.contexts.frame.processor",
             ],
         },
@@ -126,7 +129,13 @@ CACHES = {"default": environment.cache("CACHE_URL", "locmemcache://")}
 TIME_ZONE = "UTC"
 USE_TZ = True
 LANGUAGE_CODE = "en"
-USE_I18N = False
+USE_I18N = True
+LOCALE_PATHS = [BASE_DIR / "locale"]
+#: English, and every language that has a folder in locale/.
+LANGUAGES = environment.languages(BASE_DIR / "locale")
+LANGUAGE_COOKIE_NAME = "language"
+LANGUAGE_COOKIE_HTTPONLY = True
+LANGUAGE_COOKIE_SAMESITE = "Lax"
 
 # --- people and sessions ----------------------------------------------------------------------------------------
 
@@ -143,6 +152,7 @@ SESSION_COOKIE_SAMESITE = "Lax"
 CSRF_COOKIE_HTTPONLY = True
 CSRF_COOKIE_SAMESITE = "Lax"
 CSRF_FAILURE_VIEW = "portal.api.errors.csrf_failure"
+FORM_RENDERER = "portal.forms.renderer.Renderer"
 MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
 
 # --- sign-in (authorization code with PKCE, one provider) ---------------------------------------------------------

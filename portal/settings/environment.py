@@ -10,9 +10,11 @@ import json
 from collections.abc import Collection, Mapping
 from decimal import Decimal, InvalidOperation
 from ipaddress import IPv4Network, IPv6Network, ip_network
+from pathlib import Path
 from typing import Any
 
 import environ
+from django.conf.locale import LANG_INFO
 from django.core.exceptions import ImproperlyConfigured
 
 _env = environ.FileAwareEnv()
@@ -120,3 +122,9 @@ def cache(name: str, default: str) -> dict[str, Any]:
         parameters["BACKEND"] = "django.core.cache.backends.redis.RedisCache"
         parameters["OPTIONS"] = {"socket_connect_timeout": 0.5, "socket_timeout": 0.5}
     return parameters
+
+
+def languages(folder: Path) -> list[tuple[str, str]]:
+    """Return English and the languages of `folder`, each with its own name for itself."""
+    codes = ["en", *sorted(path.name.replace("_", "-") for path in folder.glob("*") if (path / "LC_MESSAGES").is_dir())]
+    return [(code, LANG_INFO[code]["name_local"]) for code in dict.fromkeys(codes)]

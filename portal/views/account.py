@@ -16,6 +16,7 @@ from accounting.errors import NotFound
 from portal.contexts import frame, notices
 from portal.contexts import profile as profiles
 from portal.contexts import terms as agreements
+from portal.models import User
 from portal.views.access import signed_in, user_of
 from portal.views.sign_in import safe_path
 
@@ -35,6 +36,26 @@ def choose_theme(request: HttpRequest) -> HttpResponse:
     response.set_cookie(
         frame.THEME_COOKIE,
         theme,
+        max_age=YEAR_SECONDS,
+        secure=settings.SESSION_COOKIE_SECURE,
+        httponly=True,
+        samesite="Lax",
+    )
+    return response
+
+
+@require_POST
+def choose_language(request: HttpRequest) -> HttpResponse:
+    """Remember the language: with the person who is signed in, and in a cookie for whoever is not."""
+    language = request.POST.get("language", "")
+    if language not in dict(settings.LANGUAGES):
+        raise BadRequest("language must be one of the languages offered")
+    if isinstance(request.user, User):
+        User.objects.filter(pk=request.user.pk).update(language=language)
+    response = HttpResponseRedirect(safe_path(request.POST.get("next", "")))
+    response.set_cookie(
+        settings.LANGUAGE_COOKIE_NAME,
+        language,
         max_age=YEAR_SECONDS,
         secure=settings.SESSION_COOKIE_SECURE,
         httponly=True,

@@ -15,6 +15,7 @@ urlpatterns = [
     path("sign-out/", sign_in.sign_out, name="sign-out"),
     path("signed-out/", sign_in.signed_out, name="signed-out"),
     path("theme/", account.choose_theme, name="theme"),
+    path("language/", account.choose_language, name="language"),
     path("organisation/switch/", account.switch_organisation, name="switch-organisation"),
     path("notices/seen/", account.close_notices, name="notices-seen"),
     path("dashboard/", pages.dashboard, name="dashboard"),

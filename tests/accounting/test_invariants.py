@@ -269,13 +269,23 @@ def hold_of_another_parent(books: Federation) -> tuple[set[str], str]:
     return {"H10"}, f"hold {hold.pk}"
 
 
+def day_amount(books: Federation) -> tuple[set[str], str]:
+    damage("UPDATE accounting_spendday SET amount = amount + 1 WHERE organisation_id = %s", books.lab)
+    return {"S1"}, f"organisation {books.lab}"
+
+
+def cell_of_somebody_else(books: Federation) -> tuple[set[str], str]:
+    damage("UPDATE accounting_spendcell SET person_id = %s WHERE organisation_id = %s", books.charlie.pk, books.lab)
+    return {"S1"}, f"organisation {books.lab}"
+
+
 DAMAGES = [
     *(wallet_not_limited, grant_of_another_wallet, capture_not_replaced, hold_charged, hold_of_another_parent),
     *(wallet_held, grant_held, hold_keeps_too_much, hold_lost, limit_spent),
     *(entry_amount, entry_deleted, entry_deleted_in_the_middle, entries_swapped, entry_inserted),
     *(entry_on_another_account, transaction_deleted, posting_amount, posting_deleted, balance_after),
     *(wallet_balance, wallet_count, grant_remaining, spend_of_another_grant, spend_deleted, debt_forgiven),
-    *(report_amount, line_amount, job_cost),
+    *(report_amount, line_amount, job_cost, day_amount, cell_of_somebody_else),
 ]
 
 

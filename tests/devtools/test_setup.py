@@ -75,7 +75,7 @@ def test_without_root_missing_packages_are_named(monkeypatch: pytest.MonkeyPatch
 
 
 def test_every_step_waits_only_for_known_ones() -> None:
-    known = {"debian", "venv", "node", "npm", "assets", "python-run", "python-test"}
+    known = {"debian", "venv", "node", "npm", "assets", "languages", "python-run", "python-test"}
     for kind in ("run", "test"):
         plan = steps.plan(kind)
         assert {step.name for step in plan} <= known

@@ -12,6 +12,7 @@ LEDGER = (
     *("account", "transaction", "posting", "entry", "grant", "spend", "debt"),
     *("job", "execution", "usagereport", "usageline"),
     *("hold", "openhold", "holdevent", "limit"),
+    *("spendday", "spendcell"),
 )
 """Readable, and written by the posting functions only (L4)."""
 
