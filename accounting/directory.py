@@ -58,6 +58,15 @@ class Entry:
         return max((one.activity.last_at for one in self.sources if one.activity), default=None)
 
 
+def name_of(slug: str) -> str | None:
+    return BackEnd.objects.filter(slug=slug).values_list("name", flat=True).first()
+
+
+def sources_of(slug: str) -> Sequence[str]:
+    """The `sourceId`s of a back end; none when there is no such back end."""
+    return list(Source.objects.filter(backend__slug=slug).order_by("source_id").values_list("source_id", flat=True))
+
+
 def entries(now: datetime, slug: str | None = None) -> Sequence[Entry]:
     """Every back end by name, or the one of that slug. Five queries, whatever was reported."""
     backends = list(_backends(slug))

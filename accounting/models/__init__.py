@@ -1,7 +1,7 @@
 """Rows of accounting; private to this app (import contract). Ledger tables are written by SQL functions only."""
 
 from accounting.models.account import Account
-from accounting.models.activity import ReportingHour
+from accounting.models.activity import PopularProcess, ReportingHour
 from accounting.models.backend import BackEnd, Provider, ServiceClient, Source
 from accounting.models.callback import Callback, CallbackDelivery
 from accounting.models.estimate import (
@@ -50,6 +50,7 @@ __all__ = [
     "Organisation",
     "OutboxEvent",
     "Person",
+    "PopularProcess",
     "Posting",
     "Project",
     "Provider",

@@ -1,7 +1,8 @@
-"""How many reports came from each source, hour by hour: counted, never the truth."""
+"""What was counted for pages that anybody may read: reports by hour, and what many people use. Never the truth."""
 
 from __future__ import annotations
 
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 
 from accounting.models.backend import Source
@@ -26,3 +27,16 @@ class ReportingHour(models.Model):
 
     def __str__(self) -> str:
         return f"{self.reports} reports of source {self.source_id} at {self.hour:%Y-%m-%d %H}"
+
+
+class PopularProcess(models.Model):
+    """An algorithm that many organisations paid for, as last counted; nothing that few did is here (E4)."""
+
+    process = models.CharField(primary_key=True, max_length=255)
+    organisations = models.PositiveIntegerField()
+    days = models.PositiveIntegerField(help_text="days of persons on which it was used")
+    backends = ArrayField(models.CharField(max_length=200), help_text="names of those on which many used it")
+    counted_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return self.process

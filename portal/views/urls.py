@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from portal.views import account, estimates, holds, jobs, pages, sign_in
+from portal.views import account, estimates, holds, jobs, pages, public, sign_in
 
 urlpatterns = [
     path("", pages.landing, name="landing"),
@@ -25,6 +25,12 @@ urlpatterns = [
     path("receipts/<path:source>/<str:job_id>", jobs.receipt, name="receipt"),
     path("holds/", holds.hold_list, name="holds"),
     path("holds/<uuid:hold>/", holds.hold, name="hold"),
+    path("rates/", public.rates, name="rates"),
+    path("rates/<slug:slug>/", public.rate_card, name="rate-card"),
+    path("rates/<slug:slug>/<int:version>/", public.rate_version, name="rate-version"),
+    path("backends/", public.backends, name="backends"),
+    path("backends/<slug:slug>/", public.backend, name="backend"),
+    path("estimate/", public.estimate, name="estimate-form"),
     path("estimates/", estimates.record, name="estimates"),
     path("profile/", account.profile, name="profile"),
     path("terms/", account.terms, name="terms"),

@@ -75,7 +75,9 @@ def test_what_is_no_place_is_refused(query: str) -> None:
         cursors.read(QueryDict(query))
 
 
-@pytest.mark.parametrize("place", [Place(after=(1,)), Place(after=(1, 2, 3)), Place(before=(2**62, 1)), Place(after=(-(2**62), 1))])
+@pytest.mark.parametrize(
+    "place", [Place(after=(1,)), Place(after=(1, 2, 3)), Place(before=(2**62, 1)), Place(after=(-(2**62), 1))]
+)
 def test_a_place_of_another_list_is_refused(db: None, place: Place) -> None:
     with pytest.raises(BadRequest):
         cursors.page(Notice.objects.all(), KEYS, place)

@@ -1,5 +1,6 @@
-"""Reports counted by hour, so that the page about back ends need not count reports."""
+"""What is counted for public pages: reports by hour, and what many people use."""
 
+import django.contrib.postgres.fields
 import django.db.models.deletion
 from django.db import migrations, models
 
@@ -10,6 +11,23 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
+        migrations.CreateModel(
+            name="PopularProcess",
+            fields=[
+                ("process", models.CharField(max_length=255, primary_key=True, serialize=False)),
+                ("organisations", models.PositiveIntegerField()),
+                ("days", models.PositiveIntegerField(help_text="days of persons on which it was used")),
+                (
+                    "backends",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.CharField(max_length=200),
+                        help_text="names of those on which many used it",
+                        size=None,
+                    ),
+                ),
+                ("counted_at", models.DateTimeField()),
+            ],
+        ),
         migrations.CreateModel(
             name="ReportingHour",
             fields=[

@@ -1,0 +1,80 @@
+"""The form of the calculator: how much of what a job would use, and when."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from decimal import Decimal
+from typing import Any
+
+from django import forms
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
+
+from accounting.pricing import EARLIEST
+
+MOST = Decimal(10) ** 9
+FARTHEST = timedelta(days=3 * 366)
+"""How far ahead a date may lie: no tariff is published longer before it starts."""
+EXAMPLE = {"cpu": "10", "memory": "40", "state": "FINISHED", "kind": "batch"}
+"""What is computed before anybody has typed."""
+
+STATES = (
+    ("FINISHED", pgettext_lazy("job state", "finished")),
+    ("FAILED", pgettext_lazy("job state", "failed")),
+    ("KILLED", pgettext_lazy("job state", "stopped")),
+)
+KINDS = (("batch", _("Batch job")), ("sync", _("Synchronous request")))
+
+
+def amount(label: Any, **terms: Any) -> forms.DecimalField:
+    """A quantity that may be left out: 0 then."""
+    attributes = {"inputmode": "decimal", "autocomplete": "off", "step": "any", "min": "0"}
+    return forms.DecimalField(
+        label=label,
+        required=False,
+        min_value=Decimal(0),
+        max_value=MOST,
+        max_digits=18,
+        decimal_places=6,
+        widget=forms.NumberInput(attrs=attributes),
+        **terms,
+    )
+
+
+class CalculatorForm(forms.Form):
+    """`cleaned_data` has quantities in canonical units, None for those left out, and `at` as a UTC day or None."""
+
+    cpu = amount(_("CPU-hours"))
+    memory = amount(_("Memory, GB-hours"))
+    time = amount(_("Run time, hours"))
+    shpu = amount(_("Sentinel Hub processing units"))
+    area = amount(_("Area, km²"), help_text=_("Of a service with a price by area."))
+    process = forms.CharField(
+        label=_("Service"),
+        required=False,
+        max_length=255,
+        help_text=_("The process id of the algorithm (UDP)."),
+        widget=forms.TextInput(attrs={"list": "services", "autocomplete": "off"}),
+    )
+    state = forms.ChoiceField(label=_("The job"), choices=STATES, required=False)
+    kind = forms.ChoiceField(label=_("Kind"), choices=KINDS, required=False)
+    at = forms.DateField(
+        label=_("Finished on"),
+        required=False,
+        help_text=_("Empty: now. The rates of that day at noon UTC apply."),
+        widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),
+        input_formats=["%Y-%m-%d"],
+    )
+
+    def clean_state(self) -> str:
+        return self.cleaned_data["state"] or EXAMPLE["state"]
+
+    def clean_kind(self) -> str:
+        return self.cleaned_data["kind"] or EXAMPLE["kind"]
+
+    def clean_at(self) -> date | None:
+        at: date | None = self.cleaned_data["at"]
+        if at is not None and not EARLIEST.date() <= at <= timezone.now().date() + FARTHEST:
+            raise forms.ValidationError(_("Choose a day from 2015 to three years ahead."))
+        return at
