@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from django.db import connection, transaction
 
@@ -64,7 +65,7 @@ def count(now: datetime) -> int:
     """Counts the last 90 days anew: processes that at least three organisations and three persons paid for, none of
     which stands out. Returns how many there are. For a worker: it reads all sums of that time."""
     since = (now - PERIOD).astimezone(UTC).date()
-    terms = {"since": since, "fewest": FEWEST, "share": float(LARGEST_SHARE), "now": now}
+    terms: dict[str, Any] = {"since": since, "fewest": FEWEST, "share": float(LARGEST_SHARE), "now": now}
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SET LOCAL statement_timeout = '120s'")
         cursor.execute(_MOST_USED, terms)

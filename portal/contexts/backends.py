@@ -18,7 +18,7 @@ from accounting.estimates import CalibrationView
 from accounting.tariff_queries import RateCard
 from portal.contexts import rates
 from portal.contexts.charts import Chart, Series
-from portal.contexts.rates import Change, Version
+from portal.contexts.rates import Change, Crumb, Version
 from portal.numerals import localised
 
 CHART_DAYS = 30
@@ -89,6 +89,7 @@ class Offered:
 
 @dataclass(frozen=True, slots=True)
 class BackEndPage:
+    crumbs: tuple[Crumb, ...]
     row: BackEndRow
     cards: tuple[Version, ...]
     announced: tuple[Change, ...]
@@ -113,6 +114,7 @@ def backend_page(slug: str, now: datetime) -> BackEndPage | None:
     mine = [source.id for source in entry.sources]
     cards = [card for card in tariff_queries.in_force(now) if card.source in mine]
     return BackEndPage(
+        crumbs=(Crumb(_("Back ends"), reverse("backends")),),
         row=_row(entry, now, _calibration(), {card.source: _cpu(card) for card in cards}),
         cards=tuple(rates.version_of(card, now) for card in cards),
         announced=rates.announced(now, mine),

@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
-from accounting import tariff_queries
+from accounting import tariff_queries, tariffs
 from accounting.pricing import NEWCOMER
 from accounting.rating import Rule, UsageLine, rate
 from accounting.tariff_queries import Announcement, RateCard
@@ -92,13 +92,22 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
+class Crumb:
+    """A page above this one."""
+
+    title: str
+    href: str
+
+
+@dataclass(frozen=True, slots=True)
 class RatesPage:
-    """`announced` the soonest first; `comparison` and `cards` are what is in force."""
+    """`announced` the soonest first; `comparison` and `cards` are what is in force. A price rises `notice_days` after
+    it was announced, at the earliest."""
 
     announced: tuple[Change, ...]
     comparison: Comparison
     cards: tuple[Version, ...]
-    now: datetime
+    notice_days: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +117,7 @@ class RateCardPage:
     `is_permanent` when the address names the version. `older` leads to the rest of the history; empty at its end.
     """
 
+    crumbs: tuple[Crumb, ...]
     backend: str
     backend_slug: str
     shown: tuple[Change, ...]
@@ -162,7 +172,7 @@ def page_of(now: datetime) -> RatesPage:
         announced=announced(now),
         comparison=comparison_of(cards),
         cards=tuple(version_of(card, now) for card in cards),
-        now=now,
+        notice_days=tariffs.announcement().days,
     )
 
 
@@ -212,6 +222,7 @@ def card_page(slug: str, name: str, now: datetime, before: int | None) -> RateCa
     changes = [change_of(told[card.id], now) for card in shown]
     older = f"{reverse('rate-card', args=[slug])}?{urlencode({'before': shown[-1].id})}" if len(cards) > HISTORY else ""
     return RateCardPage(
+        crumbs=(Crumb(_("Rates"), reverse("rates")),),
         backend=name,
         backend_slug=slug,
         shown=tuple(one for one in changes if one.version.phase == "in_force"),
@@ -228,7 +239,9 @@ def version_page(slug: str, source: str, version: int, now: datetime) -> RateCar
     told = tariff_queries.find(slug, source, version)
     if told is None:
         return None
+    above = Crumb(told.card.backend_name, reverse("rate-card", args=[slug]))
     return RateCardPage(
+        crumbs=(Crumb(_("Rates"), reverse("rates")), above),
         backend=told.card.backend_name,
         backend_slug=slug,
         shown=(change_of(told, now),),

@@ -16,7 +16,9 @@ from accounting.pricing import EARLIEST
 MOST = Decimal(10) ** 9
 FARTHEST = timedelta(days=3 * 366)
 """How far ahead a date may lie: no tariff is published longer before it starts."""
-EXAMPLE = {"cpu": "10", "memory": "40", "state": "FINISHED", "kind": "batch"}
+USUAL = {"state": "FINISHED", "kind": "batch"}
+"""What counts as said when it is left out."""
+EXAMPLE = {"cpu": "10", "memory": "40"}
 """What is computed before anybody has typed."""
 
 STATES = (
@@ -27,29 +29,31 @@ STATES = (
 KINDS = (("batch", _("Batch job")), ("sync", _("Synchronous request")))
 
 
-def amount(label: Any, **terms: Any) -> forms.DecimalField:
-    """A quantity that may be left out: 0 then."""
-    attributes = {"inputmode": "decimal", "autocomplete": "off", "step": "any", "min": "0"}
-    return forms.DecimalField(
-        label=label,
-        required=False,
-        min_value=Decimal(0),
-        max_value=MOST,
-        max_digits=18,
-        decimal_places=6,
-        widget=forms.NumberInput(attrs=attributes),
-        **terms,
-    )
+class Quantity(forms.DecimalField):
+    """How much; empty is none at all."""
+
+    def __init__(self, label: Any, **terms: Any) -> None:
+        widget = forms.NumberInput(attrs={"inputmode": "decimal", "autocomplete": "off"})
+        bounds: dict[str, Any] = {"min_value": Decimal(0), "max_value": MOST, "max_digits": 18, "decimal_places": 6}
+        super().__init__(label=label, widget=widget, **bounds, **terms)
+
+    def clean(self, value: Any) -> Decimal | None:
+        return None if value in self.empty_values else super().clean(value)
+
+    def widget_attrs(self, widget: forms.Widget) -> dict[str, Any]:
+        return super().widget_attrs(widget) | {"step": "any"}
 
 
 class CalculatorForm(forms.Form):
     """`cleaned_data` has quantities in canonical units, None for those left out, and `at` as a UTC day or None."""
 
-    cpu = amount(_("CPU-hours"))
-    memory = amount(_("Memory, GB-hours"))
-    time = amount(_("Run time, hours"))
-    shpu = amount(_("Sentinel Hub processing units"))
-    area = amount(_("Area, km²"), help_text=_("Of a service with a price by area."))
+    use_required_attribute = False
+
+    cpu = Quantity(_("CPU-hours"))
+    memory = Quantity(_("Memory, GB-hours"))
+    time = Quantity(_("Run time, hours"))
+    shpu = Quantity(_("Sentinel Hub processing units"))
+    area = Quantity(_("Area, km²"), help_text=_("Of a service with a price by area."))
     process = forms.CharField(
         label=_("Service"),
         required=False,
@@ -57,8 +61,8 @@ class CalculatorForm(forms.Form):
         help_text=_("The process id of the algorithm (UDP)."),
         widget=forms.TextInput(attrs={"list": "services", "autocomplete": "off"}),
     )
-    state = forms.ChoiceField(label=_("The job"), choices=STATES, required=False)
-    kind = forms.ChoiceField(label=_("Kind"), choices=KINDS, required=False)
+    state = forms.ChoiceField(label=_("The job"), choices=STATES)
+    kind = forms.ChoiceField(label=_("Kind"), choices=KINDS)
     at = forms.DateField(
         label=_("Finished on"),
         required=False,
@@ -66,12 +70,6 @@ class CalculatorForm(forms.Form):
         widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),
         input_formats=["%Y-%m-%d"],
     )
-
-    def clean_state(self) -> str:
-        return self.cleaned_data["state"] or EXAMPLE["state"]
-
-    def clean_kind(self) -> str:
-        return self.cleaned_data["kind"] or EXAMPLE["kind"]
 
     def clean_at(self) -> date | None:
         at: date | None = self.cleaned_data["at"]

@@ -19,7 +19,7 @@ from portal.contexts import backends as backend_pages
 from portal.contexts import calculator, estimating, payer
 from portal.contexts import rates as rate_pages
 from portal.forms.estimates import EstimateForm
-from portal.forms.rates import EXAMPLE, CalculatorForm
+from portal.forms.rates import EXAMPLE, USUAL, CalculatorForm
 from portal.models import User
 from portal.views.caching import public
 
@@ -45,7 +45,7 @@ def rates(request: HttpRequest) -> HttpResponse:
     """Every back end's rate card, what changes, and the calculator; of htmx's questions only what is calculated."""
     now = timezone.now()
     given = {name: request.GET.get(name, "") for name in CalculatorForm.base_fields if name in request.GET}
-    form = CalculatorForm(given or EXAMPLE)
+    form = CalculatorForm(USUAL | (given or EXAMPLE))
     context: dict[str, Any] = {"form": form, "is_example": not given}
     if form.is_valid():
         user = _user(request)
