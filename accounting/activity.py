@@ -24,8 +24,8 @@ Health = Literal["healthy", "quiet", "silent", "never"]
 
 @dataclass(frozen=True, slots=True)
 class Activity:
-    """Reports booked from a source in the last 24 hours and 30 days (by whole hours), and by UTC day, the oldest first,
-    days without one left out."""
+    """Reports booked from a source in the last 24 hours (by whole hours) and on the last 30 UTC days, today included; and
+    by UTC day, the oldest first, days without one left out."""
 
     last_at: datetime
     day: int
@@ -48,8 +48,7 @@ _COUNT = """
 INSERT INTO accounting_reportinghour AS h (source_id, hour, reports, last_at, newest)
 SELECT source_id, date_trunc('hour', received_at, 'UTC'), count(*), max(received_at), max(transaction_id)
   FROM accounting_usagereport
- WHERE transaction_id > coalesce((SELECT max(newest) FROM accounting_reportinghour WHERE hour < %(settled)s), 0)
-   AND received_at >= %(since)s
+ WHERE transaction_id > %(behind)s AND received_at >= %(since)s
  GROUP BY 1, 2 ORDER BY 1, 2
 ON CONFLICT (source_id, hour) DO UPDATE
    SET reports = excluded.reports, last_at = excluded.last_at, newest = excluded.newest
@@ -71,7 +70,9 @@ def count(now: datetime) -> int:
         cursor.execute("SELECT max(hour) FROM accounting_reportinghour")
         (last,) = cursor.fetchone()
         since = hour - KEPT if last is None else min(hour - HOUR, last)
-        cursor.execute(_COUNT, {"since": since, "settled": since - HOUR})
+        # Told as a number, so that the planner knows how few reports are left.
+        cursor.execute("SELECT coalesce(max(newest), 0) FROM accounting_reportinghour WHERE hour < %s", [since - HOUR])
+        cursor.execute(_COUNT, {"since": since, "behind": cursor.fetchone()[0]})
         written = int(cursor.rowcount)
         cursor.execute(_FORGET, {"before": hour - KEPT})
     return written
@@ -80,7 +81,7 @@ def count(now: datetime) -> int:
 _OF_SOURCES = """
 SELECT source_id, date_trunc('day', hour, 'UTC'), max(last_at), sum(reports),
        coalesce(sum(reports) FILTER (WHERE hour > %(day)s), 0),
-       coalesce(sum(reports) FILTER (WHERE hour > %(month)s), 0)
+       coalesce(sum(reports) FILTER (WHERE hour >= %(month)s), 0)
   FROM accounting_reportinghour WHERE last_at <= %(now)s GROUP BY 1, 2 ORDER BY 1, 2
 """
 
@@ -89,7 +90,8 @@ def of_sources(now: datetime) -> Mapping[int, Activity]:
     """By the primary key of the source, as last counted; those that never reported are left out. One query."""
     days: dict[int, list[tuple[date, datetime, int, int, int]]] = defaultdict(list)
     with connection.cursor() as cursor:
-        cursor.execute(_OF_SOURCES, {"day": now - DAY, "month": now - MONTH, "now": now})
+        today = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+        cursor.execute(_OF_SOURCES, {"day": now - DAY, "month": today - MONTH + DAY, "now": now})
         for source, day, *figures in cursor.fetchall():
             days[source].append((day.astimezone(UTC).date(), *figures))
     return {

@@ -33,7 +33,11 @@ PLAN = {
     "eleni": ("/dashboard/",),
     "dragos": ("/dashboard/",),
 }
-OPEN = ("/", "/signed-out/", "/oidc/callback/?error=access_denied")
+OPEN = (
+    *("/", "/rates/", "/rates/cdse/", "/rates/cdse/1/", "/backends/", "/backends/cdse/"),
+    *("/estimate/", "/estimate/?what=snow_line&area=400"),
+    *("/signed-out/", "/oidc/callback/?error=access_denied"),
+)
 
 
 @contextmanager

@@ -208,7 +208,7 @@ def _chart(entry: Entry, now: datetime) -> Chart | None:
     total = sum(int(value) for one in series for value in one.values)
     reports = ngettext("%(count)s usage report", "%(count)s usage reports", total) % {"count": localised(f"{total:,}")}
     return Chart(
-        id="reports",
+        id="reports-a-day",
         title=_("Usage reports a day"),
         kind="bar",
         # Translators: a day without its year, in the letters of Django's `date` filter

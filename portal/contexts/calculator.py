@@ -48,8 +48,8 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """What one source would charge; `share` is its part of the dearest in percent, for the bar, `meter` the same in
-    words. `problem` says why there is no price."""
+    """What one source would charge; `prices` says whether it has a price for any of it. `share` is its part of the
+    dearest in percent, for the bar, `meter` the same in words. `problem` says why there is no price."""
 
     backend: str
     source: str
@@ -61,6 +61,7 @@ class Offer:
     lines: tuple[Line, ...]
     changes_at: datetime | None
     problem: str
+    prices: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +112,7 @@ def calculate(wanted: Mapping[str, Any], person: PersonView | None, now: datetim
     dearest = max((quote.cost for _name, quote in priced), default=0)
     slugs = {source.source_id: entry.slug for entry in backends for source in entry.sources}
     offers = [_offer(name, quote, dearest, slugs[quote.source]) for name, quote in priced]
-    offers.sort(key=lambda offer: (offer.cost, offer.backend))
+    offers.sort(key=lambda offer: (not offer.prices, offer.cost, offer.backend))
     offers += [
         _without(name, source, quote)
         for (name, source), quote in found
@@ -136,6 +137,7 @@ def _offer(name: str, quote: Quote, dearest: int, slug: str) -> Offer:
         lines=tuple(_line(line) for line in quote.lines),
         changes_at=quote.valid_until,
         problem="",
+        prices=not quote.lines or any(line.rule for line in quote.lines),
     )
 
 
@@ -158,7 +160,7 @@ def _without(name: str, source: str, problem: Quote | DomainError) -> Offer:
         said = _("So much cannot be priced.")
     elif isinstance(problem, IssuerUnknown):
         said = _("It does not know people who sign in as you do.")
-    return Offer(name, source, 0, "0", "", "", "", (), None, said)
+    return Offer(name, source, 0, "0", "", "", "", (), None, said, False)
 
 
 def services_of(cards: Sequence[RateCard]) -> tuple[str, ...]:

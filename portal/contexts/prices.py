@@ -37,7 +37,8 @@ class Tier:
 
 @dataclass(frozen=True, slots=True)
 class RuleText:
-    """A rule for people. `special` are the conditions under which it prices instead of the general one."""
+    """A rule for people; `name` as published, where it says more than the title. `special` are the conditions under
+    which it prices instead of the general one."""
 
     title: str
     name: str
@@ -50,14 +51,14 @@ class RuleText:
 
 @dataclass(frozen=True, slots=True)
 class ChangeText:
-    """`tone` says whom it is good for: "good" the user, "warn" not, else "plain". `percent` is empty where it depends
-    on how much is used."""
+    """`tone` says whom it is good for: "good" the user, "warn" not, else "plain". `verdict` is by how much in percent,
+    or in words where that depends on how much is used; empty when whoever pays notices nothing."""
 
     title: str
     special: tuple[str, ...]
     old: str
     new: str
-    percent: str
+    verdict: str
     tone: str
 
 
@@ -108,7 +109,9 @@ def euro_price(credits: Decimal) -> str:
 
 def price_of(rule: Rule | None) -> Price:
     """The one figure that a rule is known by."""
-    if rule is None or is_free(rule):
+    if rule is None:
+        return Price(_("Not charged"), "", sort="0")
+    if is_free(rule):
         return Price(_("Free"), "", sort="0")
     unit = unit_title(rule.canonical_unit)
     if rule.tiers:
@@ -142,8 +145,8 @@ def tiers_of(rule: Rule) -> tuple[Tier, ...]:
     return tuple(found)
 
 
-def notes_of(rule: Rule) -> tuple[str, ...]:
-    """What else the rule says about the price, a sentence each."""
+def notes_of(rule: Rule, *, factor: bool = True) -> tuple[str, ...]:
+    """What else the rule says about the price, a sentence each; with `factor` also what the price is a part of."""
     units = unit_title(rule.canonical_unit, many=True)
     notes = []
     if rule.model == "volume":
@@ -156,7 +159,7 @@ def notes_of(rule: Rule) -> tuple[str, ...]:
         notes.append(_("At least %(credits)s credits a report.") % {"credits": number(_scaled(rule.minimum, rule))})
     if rule.maximum is not None:
         notes.append(_("At most %(credits)s credits a report.") % {"credits": number(_scaled(rule.maximum, rule))})
-    if rule.factor != ONE and not is_free(rule):
+    if factor and rule.factor != ONE and not is_free(rule):
         percent = number(EXACT.multiply(rule.factor, Decimal(100)))
         notes.append(
             _("%(percent)s %% of the listed price of %(price)s.") % {"percent": percent, "price": _listed_price(rule)}
@@ -222,9 +225,10 @@ def payee_of(rule: Rule, provider: str) -> str:
 
 
 def rule_text(rule: Rule, provider: str) -> RuleText:
+    title = metric_title(rule.metric, rule.canonical_unit)
     return RuleText(
-        title=metric_title(rule.metric, rule.canonical_unit),
-        name=rule.name,
+        title=title,
+        name="" if title.casefold().startswith(rule.name.casefold()) else rule.name,
         price=price_of(rule),
         tiers=tiers_of(rule),
         notes=notes_of(rule),
@@ -239,7 +243,7 @@ def line_of(rule: Rule | None, provider: str = "") -> str:
     parts = [f"{price.amount} {price.per}".strip()]
     if rule is not None and not is_free(rule):
         parts += [f"{tier.span}: {tier.price.amount}" for tier in tiers_of(rule)]
-        parts += [note.rstrip(".") for note in notes_of(rule)]
+        parts += [note.rstrip(".") for note in notes_of(rule, factor=False)]
         parts += [payee_of(rule, provider).rstrip(".")] if provider else []
     return "; ".join(parts)
 
@@ -253,14 +257,20 @@ def change_text(change: RuleChange, provider: str) -> ChangeText:
         special=conditions_of(rule),
         old=line_of(change.old, payee),
         new=line_of(change.new, payee),
-        percent=percent_text(change.percent),
+        verdict=_verdict(change),
         tone={"dearer": "warn", "cheaper": "good", "mixed": "warn"}.get(change.direction, "plain"),
     )
 
 
-def percent_text(percent: Decimal | None) -> str:
-    if percent is None:
+def _verdict(change: RuleChange) -> str:
+    if change.direction == "same":
         return ""
+    if change.percent is not None:
+        return percent_text(change.percent)
+    return _("no longer free") if is_free(change.old) else _("depends on how much")
+
+
+def percent_text(percent: Decimal) -> str:
     shown = number(abs(percent).quantize(Decimal("0.1")) if abs(percent) >= Decimal("0.1") else abs(percent))
     sign = "+" if percent > 0 else MINUS if percent < 0 else "±"
     return f"{sign}{shown} %"

@@ -9,7 +9,6 @@ from typing import Any
 from django import forms
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import pgettext_lazy
 
 from accounting.pricing import EARLIEST
 
@@ -22,9 +21,9 @@ EXAMPLE = {"cpu": "10", "memory": "40"}
 """What is computed before anybody has typed."""
 
 STATES = (
-    ("FINISHED", pgettext_lazy("job state", "finished")),
-    ("FAILED", pgettext_lazy("job state", "failed")),
-    ("KILLED", pgettext_lazy("job state", "stopped")),
+    ("FINISHED", _("Finished")),
+    ("FAILED", _("Failed")),
+    ("KILLED", _("Stopped")),
 )
 KINDS = (("batch", _("Batch job")), ("sync", _("Synchronous request")))
 

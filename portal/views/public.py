@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET
 
-from accounting import directory, tariff_queries
+from accounting import directory, popularity, tariff_queries
 from portal.api import errors, shared
 from portal.api.faults import Fault
 from portal.contexts import backends as backend_pages
@@ -25,6 +25,7 @@ from portal.views.caching import public
 
 ESTIMATES_A_MINUTE = 60
 """That one address may ask for without being signed in; each costs some tens of milliseconds."""
+POPULAR = 6
 MOST_SOURCE = 200
 MOST_VERSION = 2**31 - 1
 MAX_DIGITS = 19
@@ -110,6 +111,7 @@ def estimate(request: HttpRequest) -> HttpResponse:
     if is_part(request):
         return render(request, "portal/_estimate.html", context, status=status)
     context["algorithms"] = calculator.services_of(tariff_queries.in_force(timezone.now()))
+    context["popular"] = () if form.is_bound else popularity.most_used(POPULAR)
     return render(request, "portal/estimate.html", context, status=status)
 
 
