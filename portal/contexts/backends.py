@@ -54,7 +54,7 @@ class SourceRow:
 
 @dataclass(frozen=True, slots=True)
 class BackEndRow:
-    """`excess` says who pays what a job costs beyond what was held for it."""
+    """`excess` says who pays what a job costs beyond what was held for it; `price` is the one it is known by."""
 
     name: str
     slug: str
@@ -68,7 +68,7 @@ class BackEndRow:
     month: int
     excess: str
     sources: tuple[SourceRow, ...]
-    cpu: str
+    price: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,8 +101,8 @@ class BackEndPage:
 
 def page_of(now: datetime) -> BackEndsPage:
     calibration = _calibration()
-    cpu = {card.source: _cpu(card) for card in tariff_queries.in_force(now)}
-    rows = tuple(_row(entry, now, calibration, cpu) for entry in directory.entries(now))
+    prices = {card.source: _main_price(card) for card in tariff_queries.in_force(now)}
+    rows = tuple(_row(entry, now, calibration, prices) for entry in directory.entries(now))
     return BackEndsPage(rows, QUIET_AFTER // timedelta(hours=1), SILENT_AFTER // DAY, now)
 
 
@@ -115,7 +115,7 @@ def backend_page(slug: str, now: datetime) -> BackEndPage | None:
     cards = [card for card in tariff_queries.in_force(now) if card.source in mine]
     return BackEndPage(
         crumbs=(Crumb(_("Back ends"), reverse("backends")),),
-        row=_row(entry, now, _calibration(), {card.source: _cpu(card) for card in cards}),
+        row=_row(entry, now, _calibration(), {card.source: _main_price(card) for card in cards}),
         cards=tuple(rates.version_of(card, now) for card in cards),
         announced=rates.announced(now, mine),
         chart=_chart(entry, now),
@@ -135,7 +135,7 @@ def badge_of(last_at: datetime | None, now: datetime) -> Badge:
     return badges[activity.health(last_at, now)]
 
 
-def _row(entry: Entry, now: datetime, calibration: Mapping[str, Calibration], cpu: Mapping[int, str]) -> BackEndRow:
+def _row(entry: Entry, now: datetime, calibration: Mapping[str, Calibration], prices: Mapping[int, str]) -> BackEndRow:
     counted = [source.activity for source in entry.sources if source.activity]
     return BackEndRow(
         name=entry.name,
@@ -150,7 +150,7 @@ def _row(entry: Entry, now: datetime, calibration: Mapping[str, Calibration], cp
         month=sum(one.month for one in counted),
         excess=excess_text(entry.excess),
         sources=tuple(_source(source, now, calibration) for source in entry.sources),
-        cpu=next((cpu[source.id] for source in entry.sources if source.id in cpu), ""),
+        price=next((prices[source.id] for source in entry.sources if source.id in prices), ""),
     )
 
 
@@ -187,8 +187,8 @@ def _calibration() -> Mapping[str, Calibration]:
     }
 
 
-def _cpu(card: RateCard) -> str:
-    """What a CPU-hour costs there, for the list; empty when it costs nothing."""
+def _main_price(card: RateCard) -> str:
+    """The price that it is known by: of a CPU-hour, else of the next common thing; empty without any."""
     for row in rates.comparison_of([card], most=1).rows:
         return f"{row.cells[0].price.amount} {row.cells[0].price.per}".strip()
     return ""

@@ -18,6 +18,8 @@ from portal.forms.rates import KINDS
 
 LONGEST_GEOMETRY = 6_000
 """Characters: it stands in the address. Larger ones go to the API."""
+USUAL = {"kind": "batch"}
+"""What counts as said when it is left out."""
 MOST_KM2 = Decimal(600_000_000)
 _URL = re.compile(r"https?://", re.ASCII)
 _BOX = re.compile(r"\s*,\s*")
@@ -82,7 +84,7 @@ class EstimateForm(forms.Form):
         help_text=_("Ids with commas between them; back ends that lack one are told apart."),
         widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
     )
-    kind = forms.ChoiceField(label=_("Kind"), choices=KINDS, required=False)
+    kind = forms.ChoiceField(label=_("Kind"), choices=KINDS)
 
     workload: Workload
 

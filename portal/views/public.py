@@ -18,6 +18,7 @@ from portal.api.faults import Fault
 from portal.contexts import backends as backend_pages
 from portal.contexts import calculator, estimating, payer
 from portal.contexts import rates as rate_pages
+from portal.forms.estimates import USUAL as USUAL_JOB
 from portal.forms.estimates import EstimateForm
 from portal.forms.rates import EXAMPLE, USUAL, CalculatorForm
 from portal.models import User
@@ -54,7 +55,7 @@ def rates(request: HttpRequest) -> HttpResponse:
         context["result"] = calculator.calculate(form.cleaned_data, person, now)
     status = 422 if form.errors else 200
     if is_part(request):
-        return render(request, "portal/_calculator.html", context, status=status)
+        return render(request, "portal/_calculator.html", context | {"is_part": True}, status=status)
     context |= {"page": rate_pages.page_of(now), "services": calculator.services_of(tariff_queries.in_force(now))}
     return render(request, "portal/rates.html", context, status=status)
 
@@ -100,7 +101,7 @@ def backend(request: HttpRequest, slug: str) -> HttpResponse:
 def estimate(request: HttpRequest) -> HttpResponse:
     """The form, and what it answers once it says what is to run; a part of it for htmx."""
     given = {name: request.GET.get(name, "") for name in EstimateForm.base_fields if name in request.GET}
-    form = EstimateForm(given or None)
+    form = EstimateForm(USUAL_JOB | given if given else None)
     context: dict[str, Any] = {"form": form}
     if form.is_bound and form.is_valid():
         user = _user(request)
