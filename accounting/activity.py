@@ -24,8 +24,8 @@ Health = Literal["healthy", "quiet", "silent", "never"]
 
 @dataclass(frozen=True, slots=True)
 class Activity:
-    """Reports booked from a source in the last 24 hours (by whole hours), on the last 30 UTC days with today, and by UTC
-    day, the oldest first, days without one left out."""
+    """Reports booked from a source in the last 24 hours (by whole hours), on the last 30 UTC days with today, and on
+    each UTC day that had some, the oldest first."""
 
     last_at: datetime
     day: int

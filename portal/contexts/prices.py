@@ -14,7 +14,7 @@ from django.utils.translation import pgettext
 from accounting.credits import EXACT, to_text
 from accounting.rate_changes import RuleChange, is_free
 from accounting.rating import ONE, Rule
-from portal.numerals import MINUS, localised
+from portal.numerals import CENT, MINUS, localised
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,9 +271,11 @@ def _verdict(change: RuleChange) -> str:
 
 
 def percent_text(percent: Decimal) -> str:
-    shown = number(abs(percent).quantize(Decimal("0.1")) if abs(percent) >= Decimal("0.1") else abs(percent))
-    sign = "+" if percent > 0 else MINUS if percent < 0 else "±"
-    return f"{sign}{shown} %"
+    size = abs(percent)
+    if size < CENT:
+        return _("< %(number)s %%") % {"number": number(CENT)}
+    shown = number(size.quantize(Decimal("0.1")) if size >= 1 else size)
+    return f"{'+' if percent > 0 else MINUS}{shown} %"
 
 
 def calculation(formula: str, quantity: Decimal, amount: int) -> str:

@@ -20,8 +20,12 @@ HELD_JOB = "/jobs/TerraScope/MEP/j-26-held-and-done"
 PAGES = (
     *("/dashboard/", "/jobs/", "/jobs/?state=RUNNING", JOB, "/jobs/cdse/j-2611201b77aa90", HELD_JOB),
     *("/holds/", "/holds/?state=ended&backend=cdse", "/estimates/", "/profile/"),
+    *("/rates/", "/rates/cdse/", "/backends/", "/backends/terrascope/", "/estimate/?what=ndvi&area=10"),
 )
-OPEN_PAGES = ("/", "/signed-out/")
+OPEN_PAGES = (
+    *("/", "/signed-out/", "/rates/", "/rates/terrascope/", "/rates/terrascope/2/?source=TerraScope%2FMEP"),
+    *("/backends/", "/backends/cdse/", "/estimate/", "/estimate/?what=ndvi&area=10"),
+)
 #: Pages whose status is an error on purpose: Chromium reports that on the console, and only that is excused.
 FAULT_PAGES = (
     *("/nothing", "/jobs/?state=x", "/holds/00000000-0000-0000-0000-000000000000/"),
