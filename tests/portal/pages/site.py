@@ -23,7 +23,7 @@ PAGES = (
     *("/rates/", "/rates/cdse/", "/backends/", "/backends/terrascope/", "/estimate/?what=ndvi&area=10"),
 )
 OPEN_PAGES = (
-    *("/", "/signed-out/", "/rates/", "/rates/terrascope/", "/rates/terrascope/2/?source=TerraScope%2FMEP"),
+    *("/", "/signed-out/", "/rates/", "/rates/terrascope/", "/rates/terrascope/1/?source=TerraScope%2FMEP"),
     *("/backends/", "/backends/cdse/", "/estimate/", "/estimate/?what=ndvi&area=10"),
 )
 #: Pages whose status is an error on purpose: Chromium reports that on the console, and only that is excused.
