@@ -29,7 +29,19 @@ ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"
 TELL = "import django; django.setup(); from accounting import outbox\nwhile outbox.deliver(): pass"
 #: Who looks at what. The first has many jobs and grants, the second a debt, the third an organisation that refused.
 PLAN = {
-    "ines": ("/dashboard/", "/jobs/", "/jobs/?state=FAILED", "/holds/", "/estimates/", "/profile/", "/nothing/here"),
+    "ines": (
+        "/dashboard/",
+        "/jobs/",
+        "/jobs/?state=FAILED",
+        "/holds/",
+        "/usage/",
+        "/usage/?period=90d&by=week&split=backend",
+        "/usage/entries/",
+        "/usage/views/",
+        "/estimates/",
+        "/profile/",
+        "/nothing/here",
+    ),
     "eleni": ("/dashboard/",),
     "dragos": ("/dashboard/",),
 }
