@@ -26,6 +26,27 @@ SCHEDULE: dict[str, dict[str, Any]] = {
     "expire-grants": {"task": "accounting.tasks.expire_grants", "schedule": 60.0, "options": {"expires": 300}},
     "grant-allowances": {"task": "accounting.tasks.grant_allowances", "schedule": 60.0, "options": {"expires": 300}},
     "expire-holds": {"task": "accounting.tasks.expire_holds", "schedule": 10.0, "options": {"expires": 60}},
+    **{
+        f"scan-{scan}": {
+            "task": "accounting.tasks.scan_alerts",
+            "args": [scan],
+            "schedule": seconds,
+            "options": {"expires": seconds},
+        }
+        for scan, seconds in {
+            "balances": 60.0,
+            "holds": 60.0,
+            "grants": 600.0,
+            "tariffs": 600.0,
+            "overruns": 600.0,
+        }.items()
+    },
+    "route-notices": {"task": "portal.tasks.route_notices", "schedule": 10.0, "options": {"expires": 60}},
+    "send-mail": {"task": "portal.tasks.send_mail", "schedule": 10.0, "options": {"expires": 60}},
+    "tell-receipts": {"task": "portal.tasks.tell_receipts", "schedule": 60.0, "options": {"expires": 60}},
+    "send-digests": {"task": "portal.tasks.send_digests", "schedule": 300.0, "options": {"expires": 300}},
+    "purge-mail": {"task": "portal.tasks.purge_mail", "schedule": crontab(hour="3", minute="40")},
+    "make-exports": {"task": "portal.tasks.make_exports", "schedule": 5.0, "options": {"expires": 30}},
     "verify-books": {"task": "accounting.tasks.verify_books", "schedule": crontab(hour="2", minute="15")},
     "learn-estimates": {
         "task": "accounting.tasks.learn_estimates",

@@ -10,15 +10,17 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import jwt
 from django.conf import settings
-from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from portal.api import fetching, keys
 from portal.api.issuers import TokenIssuer
+
+if TYPE_CHECKING:
+    from django.utils.functional import _StrPromise
 
 FRESH_SECONDS = 3600
 STALE_SECONDS = 24 * 3600
@@ -32,8 +34,8 @@ class SignInError(Exception):
 
     code: ClassVar[str]
     status: ClassVar[int]
-    title: ClassVar[str | Promise]
-    advice: ClassVar[str | Promise]
+    title: ClassVar[str | _StrPromise]
+    advice: ClassVar[str | _StrPromise]
 
 
 class SignInCancelled(SignInError):

@@ -14,6 +14,7 @@ from accounting.estimates.comparing import Comparison, Obstacle, Option, compare
 from accounting.estimates.forecasting import Estimate, Forecaster
 from accounting.estimates.judging import CalibrationView, Span, calibrate, calibration, judge, remember
 from accounting.estimates.observing import collect
+from accounting.estimates.stored import Said, of_jobs
 from accounting.workloads import Workload
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "Estimate",
     "Obstacle",
     "Option",
+    "Said",
     "Span",
     "calibrate",
     "calibration",
@@ -30,6 +32,7 @@ __all__ = [
     "estimate",
     "judge",
     "load_capabilities",
+    "of_jobs",
     "remember",
 ]
 

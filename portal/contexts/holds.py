@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy
 from accounting import hold_queries, queries
 from accounting.hold_queries import HoldView, Place
 from portal.contexts.hold_rows import HoldRow, rows_of
-from portal.contexts.jobs import Filter, Option
+from portal.contexts.job_filters import Filter, Option
 from portal.models import User
 
 PAGE_SIZE = 25

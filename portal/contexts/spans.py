@@ -43,3 +43,19 @@ def length(span: timedelta) -> str:
     if span >= MINUTE:
         return ngettext("%(count)s minute", "%(count)s minutes", span // MINUTE) % {"count": span // MINUTE}
     return ""
+
+
+def between(started: datetime | None, finished: datetime | None) -> str:
+    """How long something took, in its two largest units; empty when one of the ends is not known."""
+    if started is None or finished is None:
+        return ""
+    names = ((_("%(count)s d"), timedelta(days=1)), (_("%(count)s h"), timedelta(hours=1)))
+    rest, parts = finished - started, []
+    for text, size in (*names, (_("%(count)s min"), timedelta(minutes=1))):
+        count, rest = divmod(rest, size)
+        if count:
+            parts.append(text % {"count": count})
+    seconds = _("%(count)s s")
+    if len(parts) < 2 and rest:
+        parts.append(seconds % {"count": f"{rest.total_seconds():.0f}"})
+    return " ".join(parts[:2]) or seconds % {"count": 0}

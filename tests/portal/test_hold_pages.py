@@ -305,7 +305,7 @@ class TestJob:
         usage.ingest(federation.client, [added], on_reuse="refuse")
         ledger.reverse(pk, "failed_job")
         page = text_of(alice.get(JOB))
-        assert "Given back: failed job" in page
+        assert "Given back: Failed job" in page
         assert "Added value of ndvi" in page
         assert "earlier charge" not in page
         assert "Charged, and ended The charge The charge was given back" in page

@@ -19,7 +19,7 @@ from portal.contexts.jobs import job_path
 from portal.models import User
 from tests.conftest import SOURCE, Federation
 from tests.portal import scene as scenes
-from tests.portal.reader import GOLDEN, ISSUER, PRIVATE, sign_in, text_of
+from tests.portal.reader import GOLDEN, ISSUER, PRIVATE, RECEIPT, sign_in, text_of
 
 
 class TestWhoSeesWhat:
@@ -36,12 +36,12 @@ class TestWhoSeesWhat:
         assert response.status_code == 401
         assert response["HX-Redirect"] == "/oidc/authenticate/?next=%2Fjobs%2F"
 
-    @pytest.mark.parametrize("path", [GOLDEN, GOLDEN.replace("/jobs/", "/receipts/")])
+    @pytest.mark.parametrize("path", [GOLDEN, RECEIPT, GOLDEN.replace("/jobs/", "/raw-reports/")])
     def test_a_job_of_others_does_not_exist(self, scene: scenes.Scene, path: str) -> None:
         mallory = sign_in("mallory@egi.eu")
 
-        for query in ("", f"?payer={scene.lab}"):
-            response = mallory.get(path + query)
+        for payer in ({}, {"payer": scene.lab}):
+            response = mallory.get(path, payer)
             assert response.status_code == 404
             assert "Flanders" not in response.content.decode()
 
@@ -211,7 +211,7 @@ class TestJobs:
             "after=1",
             "after=1.",
             "after=-1.1",
-            "after=99999999999999999.1",
+            "after=999999999999999999.1",
             "after=1.99999999999999999999",
             "after=\u0661.1",
             "after=1.1&before=1.1",
@@ -234,7 +234,7 @@ class TestQueries:
     """However much there is to show, a page asks the same number of questions."""
 
     @pytest.mark.parametrize(
-        ("path", "most"), [("/dashboard/", 20), ("/jobs/", 6), (GOLDEN, 12), ("/profile/", 8), ("/", 2)]
+        ("path", "most"), [("/dashboard/", 20), ("/jobs/", 9), (GOLDEN, 14), ("/profile/", 8), ("/", 2)]
     )
     def test_a_page_takes_a_fixed_number(
         self, alice: Client, django_assert_max_num_queries: DjangoAssertNumQueries, path: str, most: int
@@ -275,7 +275,7 @@ class TestFrame:
             assert "frame-ancestors 'none'" in policy
 
     def test_no_inline_style_or_script_and_nothing_from_elsewhere(self, alice: Client, client: Client) -> None:
-        for page in [*(alice.get(path) for path in PRIVATE if "receipts" not in path), client.get("/")]:
+        for page in [*(alice.get(path) for path in PRIVATE), client.get("/")]:
             html = page.content.decode()
             assert not re.search(r"<[^>]+\s(style|on\w+)=", html)
             assert not re.search(r'<script(?![^>]*(\ssrc=|type="application/json"))', html)

@@ -50,6 +50,7 @@ class BillingView(APIView):
 
 
 class MeView(APIView):
+    script_scopes = {"GET": "profile:read"}
     permission_classes = [OnlyPeople]
     error_style = "openeo"
     documented_faults = ("404",)
