@@ -5,7 +5,7 @@ PORT ?= 8600
 ARGS ?=
 export PORT LIVE STATE_DIR
 
-.PHONY: run manage test services lint types format crash bench fuzz shots races model lock set-up set-up-test clean reset
+.PHONY: run manage test services lint types format crash bench bench_portal fuzz shots races model lock messages set-up set-up-test clean reset
 
 run: set-up
 	@exec $(PYTHON) -m devtools.run
@@ -28,7 +28,7 @@ types: set-up-test
 format: set-up-test
 	@$(PYTHON) -m ruff check --fix -q . ; $(PYTHON) -m ruff format .
 
-crash bench fuzz shots: set-up-test
+crash bench bench_portal fuzz shots: set-up-test
 	@exec $(PYTHON) -m devtools.testenv -- $(PYTHON) -m devtools.rigs.$@ $(ARGS)
 
 races: set-up-test ## the races of tests/concurrency, 200 rounds each
@@ -42,6 +42,10 @@ lock: set-up-test ## compile the requirements anew and bring package-lock.json u
 	@for name in requirements requirements-dev requirements-node; do \
 	  .venv/bin/uv pip compile -q --upgrade --no-annotate --no-header --generate-hashes --python-version 3.11 $$name.in -o $$name.txt || exit 1; done
 	npm install --package-lock-only --ignore-scripts
+
+messages: set-up-test ## collect the texts of the pages into every language's catalogue; translate what is empty then
+	@for folder in locale/*/; do $(PYTHON) manage.py makemessages -l $$(basename $$folder) --no-location --no-wrap --no-obsolete \
+	  -i .venv -i node_modules -i static_build -i static_root || exit 1; done
 
 set-up:
 	@$(BASE_PYTHON) -m devtools.setup run

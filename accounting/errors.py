@@ -54,6 +54,18 @@ class PersonTokenNeeded(DomainError):
     code, status, title = "person_token_needed", 403, "Only a person may do this"
 
 
+class ScopeMissing(DomainError):
+    """`extra["scope"]` is the missing one; without it no script token may call the address at all."""
+
+    code, status, title = "scope_missing", 403, "The script token may not do this"
+
+
+class ErasureBlocked(DomainError):
+    """Nothing was erased."""
+
+    code, status, title = "erasure_blocked", 409, "What is personal cannot be erased yet"
+
+
 class NotFound(DomainError):
     code, status, title = "not_found", 404, "Not found"
 
@@ -160,6 +172,10 @@ class OrganisationInvalid(DomainError):
 
 class LimitInvalid(DomainError):
     code, status, title = "limit_invalid", 422, "The limit cannot be set"
+
+
+class AlertInvalid(DomainError):
+    code, status, title = "alert_invalid", 422, "The alert cannot be set"
 
 
 class TariffInvalid(DomainError):

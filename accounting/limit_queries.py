@@ -99,6 +99,23 @@ def named(limits: Collection[int]) -> Mapping[int, LimitUse]:
     return {use.id: use for use in _uses(_limits().filter(pk__in=limits), [], now())}
 
 
+def budget(organisation: int) -> LimitUse | None:
+    """What the organisation as a whole may spend a month, if that is limited; rather one that blocks.
+
+    What runs is left out (0).
+    """
+    rows = _limits().filter(
+        wallet__organisation_id=organisation,
+        period=Limit.Period.MONTH,
+        person=None,
+        project=None,
+        backend=None,
+        process="",
+    )
+    found = list(rows.order_by("action", "amount")[:1])
+    return _uses(found, [], now())[0] if found else None
+
+
 def unassigned(uses: Iterable[LimitUse], period: str) -> tuple[int, int, int] | None:
     """Of an organisation's own budget of a period the part that no project has, and what of it is spent and kept (M4).
 

@@ -181,8 +181,7 @@ def find_organisation(organisation: int) -> OrganisationView:
 
 def memberships(person: int) -> Sequence[Membership]:
     """Where the person may spend credits, the personal organisation first."""
-    current = Person.objects.values_list("current_organisation_id", flat=True).get(pk=person)
-    rows = Member.objects.filter(person_id=person).select_related("organisation")
+    rows = Member.objects.filter(person_id=person).select_related("organisation", "person")
     ordered = sorted(rows, key=lambda m: (not m.organisation.personal, m.organisation.name, m.organisation_id))
     return [
         Membership(
@@ -190,7 +189,7 @@ def memberships(person: int) -> Sequence[Membership]:
             name=m.organisation.name,
             role=m.role,
             personal=m.organisation.personal,
-            current=m.organisation_id == current,
+            current=m.organisation_id == m.person.current_organisation_id,
         )
         for m in ordered
     ]

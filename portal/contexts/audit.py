@@ -18,7 +18,7 @@ from accounting import audit, projects, queries
 from accounting.audit import Change
 from portal.contexts import cursors, people
 from portal.contexts.cursors import Place
-from portal.contexts.jobs import Filter, Option
+from portal.contexts.job_filters import Filter, Option
 from portal.contexts.scope import Scope, Tab
 from portal.models import User
 from portal.numerals import localised, two_decimals
@@ -204,14 +204,14 @@ class Speller:
         return EntryRow(entry.recorded_at, actor, str(title), told)
 
     def person(self, pk: int) -> str:
-        return self.names.get(pk, people.UNKNOWN)
+        return self.names.get(pk, str(people.UNKNOWN))
 
     def _say(self, kind: str, value: Any) -> str:
         if kind == "part" and value is None:
             return _("The unassigned part")
         by = {"person": self.names, "part": self.projects, "backend": self.backends}.get(kind)
         if by is not None:
-            return by.get(value, people.UNKNOWN if kind == "person" else f"#{value}")
+            return by.get(value, str(people.UNKNOWN) if kind == "person" else f"#{value}")
         if kind == "credits":
             return localised(two_decimals(Decimal(str(value))))
         words = {"role": ROLE_TITLES, "period": PERIOD_TITLES, "action": _ACTIONS}.get(kind, {})

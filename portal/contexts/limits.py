@@ -135,7 +135,7 @@ def own_budgets(uses: Sequence[LimitUse]) -> tuple[Budget, ...]:
 
 def about(use: LimitUse, named: Mapping[int, str]) -> str:
     """Whom and what a limit counts, in words."""
-    person = named.get(use.person, people.UNKNOWN) if use.person is not None else ""
+    person = named.get(use.person, str(people.UNKNOWN)) if use.person is not None else ""
     told = [
         person,
         _("Project %(name)s") % {"name": use.project} if use.project_pk is not None else "",

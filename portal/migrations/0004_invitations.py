@@ -9,7 +9,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
     dependencies = [
         ("accounting", "0009_organisations"),
-        ("portal", "0002_languages"),
+        ("portal", "0003_tokens_and_exports"),
     ]
 
     operations = [

@@ -47,7 +47,7 @@ class TestJob:
         assert not re.search(r">[^<]*\b(?:14772600|4103)\b", page)
 
     def test_the_receipt_is_the_same_in_json(self, alice: Client) -> None:
-        response = alice.get(GOLDEN.replace("/jobs/", "/receipts/"))
+        response = alice.get(GOLDEN.replace("/jobs/", "/receipts/") + "?format=json")
         document = json.loads(response.content)
 
         assert response["Content-Type"] == "application/json"
@@ -70,7 +70,7 @@ class TestJob:
         ledger.reverse(outcome.transaction, "failed_job")
 
         page = text_of(sign_in(federation.alice.sub).get(f"/jobs/{SOURCE}/j-1"))
-        assert "Given back: failed job" in page
+        assert "Given back: Failed job" in page
         assert "Nothing had to be paid." in page
 
     @pytest.mark.parametrize(

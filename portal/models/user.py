@@ -6,8 +6,8 @@ from typing import ClassVar
 
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.db import models
-from django.db.models.functions import Lower, Now
 from django.utils.crypto import salted_hmac
+from django.utils.translation import gettext
 
 
 class UserManager(BaseUserManager["User"]):
@@ -35,6 +35,7 @@ class User(AbstractBaseUser):
     language = models.CharField(max_length=20, blank=True, default="", help_text="empty: as the browser says")
     time_zone = models.CharField(max_length=64, blank=True, default="", help_text="empty: UTC")
     joined_at = models.DateTimeField(auto_now_add=True)
+    erased_at = models.DateTimeField(null=True, help_text="what was personal is gone; a later sign-in begins anew")
 
     objects: ClassVar[UserManager] = UserManager()
 
@@ -54,6 +55,8 @@ class User(AbstractBaseUser):
     @property
     def display_name(self) -> str:
         """What the pages call the person; the start of the sub when the provider told no name."""
+        if self.erased_at:
+            return gettext("Deleted account")
         return self.name or self.email or f"{self.sub[:8]}…"
 
     @property
@@ -73,52 +76,3 @@ class User(AbstractBaseUser):
 
     def has_module_perms(self, app_label: str) -> bool:
         return self.is_active and self.is_staff
-
-
-class Invitation(models.Model):
-    """Somebody was asked by e-mail to join an organisation; see `portal.invitations`.
-
-    The link's token is here as a SHA-256 only. The address stays here: accounting never learns it. One thing becomes of
-    it: accepted, declined or revoked; past `expires_at` none of them any more.
-    """
-
-    id = models.BigAutoField(primary_key=True)
-    organisation = models.ForeignKey("accounting.Organisation", on_delete=models.PROTECT, related_name="+")
-    email = models.CharField(max_length=254)
-    role = models.CharField(max_length=20)
-    token_hash = models.CharField(max_length=64, unique=True)
-    invited_by = models.ForeignKey("accounting.Person", on_delete=models.PROTECT, related_name="+")
-    created_at = models.DateTimeField(db_default=Now())
-    sent_at = models.DateTimeField(null=True, help_text="handed to the mail server; empty: that failed")
-    expires_at = models.DateTimeField()
-    accepted_at = models.DateTimeField(null=True)
-    accepted_by = models.ForeignKey("accounting.Person", on_delete=models.PROTECT, null=True, related_name="+")
-    declined_at = models.DateTimeField(null=True)
-    revoked_at = models.DateTimeField(null=True)
-
-    class Meta:
-        constraints: ClassVar[list[models.BaseConstraint]] = [
-            models.UniqueConstraint(
-                "organisation",
-                Lower("email"),
-                condition=models.Q(accepted_at=None, declined_at=None, revoked_at=None),
-                name="invitation_open_once_an_address",
-            ),
-            models.CheckConstraint(
-                condition=models.Q(accepted_at=None, declined_at=None)
-                | models.Q(accepted_at=None, revoked_at=None)
-                | models.Q(declined_at=None, revoked_at=None),
-                name="invitation_ends_once",
-            ),
-            models.CheckConstraint(
-                condition=models.Q(accepted_at=None, accepted_by=None)
-                | models.Q(accepted_at__isnull=False, accepted_by__isnull=False),
-                name="invitation_accepted_by_somebody",
-            ),
-        ]
-        indexes: ClassVar[list[models.Index]] = [
-            models.Index(fields=["organisation", "-id"], name="invitation_of_organisation")
-        ]
-
-    def __str__(self) -> str:
-        return f"invitation {self.pk}"
