@@ -117,7 +117,7 @@ def _give_budget(page: Page) -> None:
 
 def _transfer(page: Page) -> None:
     _open(page, "Transfers")
-    page.get_by_label("Credits").fill("50")
+    page.get_by_role("textbox", name="Credits").fill("50")
     page.get_by_label("Reason").fill("Spring tide")
     page.get_by_role("button", name="Move").click()
     expect(page.get_by_text("The budget was moved.")).to_be_visible()
