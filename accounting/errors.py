@@ -136,6 +136,12 @@ class PermissionsInsufficient(DomainError):
     code, status, title = "PermissionsInsufficient", 403, "The user may not do this"
 
 
+class NotPermitted(DomainError):
+    """A member whose role does not allow it; `needed` are the roles that do."""
+
+    code, status, title = "role_insufficient", 403, "Your role in the organisation does not allow this"
+
+
 class ProjectUnknown(DomainError):
     code, status, title = "project_unknown", 422, "The organisation has no such project"
 
@@ -150,6 +156,18 @@ class ParentInvalid(DomainError):
 
 class HoldNotOpen(DomainError):
     code, status, title = "hold-not-open", 409, "The hold has ended"
+
+
+class ProjectInvalid(DomainError):
+    code, status, title = "project_invalid", 422, "The project cannot be changed so"
+
+
+class TransferInvalid(DomainError):
+    code, status, title = "transfer_invalid", 422, "The budget cannot be moved"
+
+
+class OrganisationInvalid(DomainError):
+    code, status, title = "organisation_invalid", 409, "The organisation cannot be changed so"
 
 
 class LimitInvalid(DomainError):

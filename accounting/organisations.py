@@ -7,10 +7,16 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.db import IntegrityError, connection, transaction
+from django.db.models import F
 from django.db.models.functions import Now
 
-from accounting.errors import MembershipInvalid, NotFound
+from accounting import audit, members
+from accounting.audit import Change
+from accounting.errors import NotFound, OrganisationInvalid
 from accounting.models import Account, Member, Organisation, Person
+from accounting.roles import Action
+
+NAME_LENGTH = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,24 +94,89 @@ def _open_wallet(organisation: int) -> None:
         cursor.execute("SELECT ledger_account(%s, %s, NULL, '')", [Account.Kind.WALLET, organisation])
 
 
-def create_organisation(name: str, owner: int, *, category: str = "") -> int:
-    """An organisation with its wallet, owned by that person. Returns the id that jobs name as `orgId`."""
+def create_organisation(name: str, owner: int, *, category: str = "", actor: int | None = None) -> int:
+    """An organisation with its wallet, owned by that person. Returns the id that jobs name as `orgId`.
+
+    :raises OrganisationInvalid: the name is empty or too long.
+    """
     with transaction.atomic():
-        organisation = _make_organisation(name, category=category)
-        add_member(organisation.pk, owner, Member.Role.OWNER)
+        organisation = _make_organisation(_name(name), category=category)
+        Member.objects.create(organisation=organisation, person_id=owner, role=Member.Role.OWNER)
+        audit.record(organisation.pk, Change.CREATED, actor, {"owner": owner, "name": organisation.name})
     return organisation.pk
 
 
 def add_member(organisation: int, person: int, role: str) -> None:
-    """Idempotent; a second call changes the role.
+    """By the operators: see `members.add`."""
+    members.add(organisation, person, role)
 
-    :raises MembershipInvalid: no such role, or a personal organisation, which has one member for ever.
+
+def rename(organisation: int, name: str, *, actor: int | None = None) -> None:
+    """Nothing is written when that is its name.
+
+    :raises OrganisationInvalid: an empty or too long name, a personal or a closed organisation.
+    :raises NotFound, NotPermitted: see `members.require`.
     """
-    if role not in Member.Role.values:
-        raise MembershipInvalid(f"the role must be one of {', '.join(Member.Role.values)}", field="role")
-    if Organisation.objects.filter(pk=organisation, personal=True).exists():
-        raise MembershipInvalid("a personal organisation has one member: create an organisation to share credits")
-    Member.objects.update_or_create(organisation_id=organisation, person_id=person, defaults={"role": role})
+    wanted = _name(name)
+    with transaction.atomic():
+        found = members.lock(organisation)
+        members.require(organisation, actor, Action.RENAME)
+        if found.personal or found.closed_at:
+            raise OrganisationInvalid("a personal or closed organisation keeps its name", field="name")
+        if found.name != wanted:
+            Organisation.objects.filter(pk=organisation).update(name=wanted)
+            audit.record(organisation, Change.RENAMED, actor, {"was": found.name, "name": wanted})
+
+
+def close(organisation: int, *, actor: int | None = None) -> None:
+    """For good: it pays for no more jobs, and everybody in it can only look back, as a viewer (M7).
+
+    :raises OrganisationInvalid: it is personal or closed, jobs of it still run, it has credits left or owes some.
+    :raises NotFound, NotPermitted: see `members.require`.
+    """
+    with transaction.atomic():
+        found = members.lock(organisation)
+        members.require(organisation, actor, Action.CLOSE)
+        if found.personal or found.closed_at:
+            raise OrganisationInvalid("a personal or closed organisation cannot be closed", field="organisation")
+        # A hold that is being opened meanwhile was allowed to, and will be paid: it decides for itself (U2).
+        wallet = Account.objects.get(organisation_id=organisation)
+        if wallet.holds or wallet.posted:
+            raise OrganisationInvalid("running jobs end first, credits are used up and debts paid", field="credits")
+        Organisation.objects.filter(pk=organisation).update(closed_at=Now())
+        Member.objects.filter(organisation_id=organisation).update(role=Member.Role.VIEWER)
+        Person.objects.filter(current_organisation_id=organisation).update(
+            current_organisation=F("personal_organisation")
+        )
+        audit.record(organisation, Change.CLOSED, actor)
+
+
+def _name(text: str) -> str:
+    name = " ".join(text.split())
+    if not name or len(name) > NAME_LENGTH or not name.isprintable():
+        raise OrganisationInvalid(f"a name has 1 to {NAME_LENGTH} printable characters", field="name")
+    return name
+
+
+@dataclass(frozen=True, slots=True)
+class OrganisationView:
+    id: int
+    name: str
+    personal: bool
+    category: str
+    created_at: datetime
+    closed_at: datetime | None
+    suspended_at: datetime | None
+
+
+def find_organisation(organisation: int) -> OrganisationView:
+    """:raises NotFound: there is none."""
+    found = Organisation.objects.filter(pk=organisation).first()
+    if found is None:
+        raise NotFound(f"there is no organisation {organisation}", field="organisation")
+    return OrganisationView(
+        found.pk, found.name, found.personal, found.category, found.created_at, found.closed_at, found.suspended_at
+    )
 
 
 def memberships(person: int) -> Sequence[Membership]:

@@ -74,14 +74,16 @@ def _tell_exhausted(event: OutboxEvent) -> None:
 
 
 def _tell_limit(event: OutboxEvent) -> None:
-    """Who answers for the organisation and whom the limit is about: once a period and share. A charge that goes from
-    below 80 % to beyond the end is told as the end only.
+    """Who answers for the organisation and whom the limit is about: once a period, or job, and share. A charge that
+    goes from below 80 % to beyond the end is told as the end only.
     """
     payload = event.payload
     if payload["share"] < 100 and payload["spent"] >= payload["amount"]:
         return
-    cause = f"limit {payload['limit']} {payload['period_starts_at']} {payload['share']}"
-    people = [*filter(None, [payload["person"]]), *notices.answerable(payload["organisation"])]
+    when = f"job {payload['source']} {payload['job']}"[:150] if "job" in payload else payload["period_starts_at"]
+    cause = f"limit {payload['limit']} {when} {payload['share']}"
+    about = filter(None, [payload["person"], payload.get("owner")])
+    people = [*about, *notices.answerable(payload["organisation"])]
     _tell(people, "limit_reached", cause, payload)
 
 

@@ -17,7 +17,8 @@ from django.conf import settings
 
 from accounting import personal_data
 from accounting.personal_data import Batch
-from portal.models import ApiToken, User
+from portal.mail_rows import Mail, NoticePreference
+from portal.models import ApiToken, SavedView, User
 
 Document = Mapping[str, Any]
 Sink = Callable[[bytes], None]
@@ -72,6 +73,32 @@ def tokens(user: User) -> Iterator[Document]:
         }
 
 
+def preferences(user: User) -> Iterator[Document]:
+    """Of which notices they want to hear how, and the views that they saved."""
+    for row in NoticePreference.objects.filter(user=user).order_by("pk"):
+        yield {"notice": row.kind, "portal": row.portal, "mail": row.mail, "since": row.since}
+    for view in SavedView.objects.filter(owner=user).order_by("created_at"):
+        yield {
+            "view": view.name,
+            "organisation": view.organisation_id,
+            "query": view.query,
+            "shared": view.shared,
+            "created_at": view.created_at,
+        }
+
+
+def mails(user: User) -> Iterator[Document]:
+    """Text and HTML say the same, and are emptied after a while."""
+    for row in Mail.objects.filter(user=user).order_by("pk").iterator(chunk_size=200):
+        yield {
+            "kind": row.kind,
+            "subject": row.subject,
+            "text": row.text or None,
+            "created_at": row.created_at,
+            "sent_at": row.sent_at,
+        }
+
+
 SECTIONS: tuple[Section, ...] = (
     _small("profile.json", "who you are, as your identity provider told, and what you chose", profile, one=True),
     _small(
@@ -81,6 +108,8 @@ SECTIONS: tuple[Section, ...] = (
     ),
     _small("tokens.json", "the script tokens that you made, without their secrets", tokens),
     _small("notices.json", "what you were told in the portal", lambda user: personal_data.notices(user.person_id)),
+    _small("preferences.json", "what you want to hear of and how, and the views that you saved", preferences),
+    _small("mails.json", "what was mailed to you", mails),
     Section(
         "jobs.json",
         "the jobs that you ran, whoever paid, with every receipt",

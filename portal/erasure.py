@@ -18,6 +18,7 @@ from accounting import erasure
 from accounting.erasure import Outlook
 from accounting.errors import ErasureBlocked
 from portal import logs
+from portal.mail_rows import Mail
 from portal.models import User
 
 KEPT: dict[str, str] = {
@@ -50,6 +51,8 @@ def erase(user: User, *, given_up: int = 0) -> bool:
         erasure.erase(row.person_id)
         for more in MORE:
             more(row)
+        if row.email:  # what was sent there before the person had an account, such as an invitation
+            Mail.objects.filter(address__iexact=row.email).delete()
         for rows in owned(row):
             rows.delete()
         _end_sessions(row)
@@ -73,9 +76,15 @@ def owned(user: User) -> list[models.QuerySet[Any]]:
     """The rows that go with the user."""
     return [
         relation.related_model._base_manager.filter(**{relation.field.name: user})  # noqa: SLF001  # Django's own
-        for relation in User._meta.related_objects  # noqa: SLF001
+        for relation in relations()
         if relation.on_delete is models.CASCADE and relation.related_model._meta.label not in KEPT  # noqa: SLF001
     ]
+
+
+def relations() -> list[Any]:
+    """Everything that points to a user, also what has no name to be asked by (`related_name="+"`)."""
+    fields = User._meta.get_fields(include_hidden=True)  # noqa: SLF001
+    return [field for field in fields if field.auto_created and not field.concrete]
 
 
 def _end_sessions(user: User) -> None:

@@ -7,6 +7,7 @@ lost or doubled message and a worker that dies change nothing.
 
 from __future__ import annotations
 
+import time
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -21,7 +22,9 @@ from portal.models import DataExport, DataExportChunk, User
 
 KEPT = timedelta(days=7)
 LEASE = timedelta(minutes=6)
-"""Longer than a task may run: whoever has a claim that is over runs no more."""
+"""Renewed with every step and piece: whoever has a claim that is over is dead, or will notice (`Superseded`)."""
+NO_MORE_AFTER = 60
+"""Seconds after which a run takes no more; the next one goes on."""
 ATTEMPTS = 3
 PAUSE = timedelta(seconds=30)
 MOST_BYTES = 256 * 1024 * 1024
@@ -72,10 +75,10 @@ def pieces(export: DataExport) -> Iterator[bytes]:
 
 
 def make_waiting() -> int:
-    """Make every copy that waits, and delete those whose week is over. Returns how many were made."""
+    """Make the copies that wait, and delete those whose week is over. Returns how many were made."""
     DataExport.objects.exclude(pk__in=_kept().values("pk")).delete()
-    made = 0
-    while claim := _claim():
+    made, started = 0, time.monotonic()
+    while time.monotonic() - started < NO_MORE_AFTER and (claim := _claim()):
         made += _make(claim)
     return made
 
@@ -141,9 +144,10 @@ def _write(claim: Claim) -> int:
         except IntegrityError:  # erased meanwhile, with everything else of the person
             raise Superseded from None
         number += 1
+        advance(0)
 
     def advance(steps: int) -> None:
-        if not _mine(claim).update(done=F("done") + steps):
+        if not _mine(claim).update(done=F("done") + steps, claimed_until=Now() + LEASE):
             raise Superseded
 
     archives.write(claim.user, keep, advance)

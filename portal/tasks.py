@@ -49,7 +49,8 @@ def purge_mail() -> int:
     return total
 
 
-@shared_task(name="portal.tasks.make_exports", ignore_result=True)
+#: Longer than other tasks may run, for somebody with a million jobs; RabbitMQ waits half an hour for an answer.
+@shared_task(name="portal.tasks.make_exports", ignore_result=True, soft_time_limit=25 * 60, time_limit=26 * 60)
 def make_exports() -> int:
     """Makes the copies of personal data that were asked for; run every few seconds, safe to run twice at once."""
     made = exports.make_waiting()

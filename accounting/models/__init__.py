@@ -3,6 +3,7 @@
 from accounting.models.account import Account
 from accounting.models.alert import BalanceAlert
 from accounting.models.allowance import Allowance
+from accounting.models.audit import AuditEntry
 from accounting.models.backend import BackEnd, Provider, ServiceClient, Source
 from accounting.models.callback import Callback, CallbackDelivery
 from accounting.models.estimate import (
@@ -28,6 +29,7 @@ __all__ = [
     "STARTING_PLAN",
     "Account",
     "Allowance",
+    "AuditEntry",
     "BackEnd",
     "BackEndCapability",
     "BalanceAlert",

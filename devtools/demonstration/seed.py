@@ -23,6 +23,7 @@ from accounting.credits import MICROS
 from accounting.reports import ADDED_VALUE, RESOURCES, UsageReport
 from devtools import clock
 from devtools.demonstration import guard, history, running, telling
+from devtools.demonstration.acts import Act
 from devtools.demonstration.allowances import FREE, PLATFORM, Allowance, allowances, monthly
 from devtools.demonstration.bodies import Body, posts
 from devtools.demonstration.federation import CLIENT_OF
@@ -149,7 +150,7 @@ class _Past:
                 grants.expire_due()
                 self._give_back()
                 self._tell(at)
-            elif isinstance(item, running.Act):
+            elif isinstance(item, Act):
                 item.do(self.stage)
             else:
                 self._give(item)

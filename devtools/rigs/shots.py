@@ -36,6 +36,10 @@ PLAN = {
         *("/search/?q=ndvi", "/help/team-lead/", "/nothing/here"),
         *("/notifications/", "/profile/notifications/", "/mail/"),
     ),
+    "jonas": (
+        *("/organisation/", "/organisation/members/", "/organisation/projects/", "/organisation/project/forest-loss/"),
+        *("/organisation/limits/", "/organisation/transfers/", "/organisation/audit/", "/organisation/new/"),
+    ),
     "eleni": ("/dashboard/",),
     "dragos": ("/dashboard/",),
 }

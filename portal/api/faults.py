@@ -10,7 +10,6 @@ from typing import Any
 from django.core.exceptions import BadRequest, PermissionDenied, RequestDataTooBig, SuspiciousOperation
 from django.http import Http404
 from django.http.request import UnreadablePostError
-from django.utils.translation import gettext as _
 from rest_framework import exceptions
 
 from accounting.errors import DomainError, ScopeMissing
@@ -135,7 +134,7 @@ def _of_django(error: BaseException) -> Fault:
     if isinstance(error, Http404):
         return Fault(404, "not_found", "There is nothing at this address.")
     if isinstance(error, PermissionDenied):
-        return _of_denial(error)
+        return Fault(403, "permission_denied", "You are not allowed to do this.")
     if isinstance(error, RequestDataTooBig):
         return Fault(413, "body_too_large", "The body is too large; split it into several requests.")
     if isinstance(error, SuspiciousOperation):
@@ -145,10 +144,3 @@ def _of_django(error: BaseException) -> Fault:
     if isinstance(error, UnreadablePostError):
         return Fault(400, "invalid_json", "The body ended before its announced length.")
     return INTERNAL
-
-
-def _of_denial(error: PermissionDenied) -> Fault:
-    """A page that raises it with a text says in it who may do what was refused."""
-    if text := str(error):
-        return Fault(403, "permission_denied", text, title=_("Your role does not allow this"))
-    return Fault(403, "permission_denied", "You are not allowed to do this.")

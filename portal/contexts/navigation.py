@@ -55,8 +55,11 @@ ENTRIES = (
         "help", _("Help"), icon="circle-question-mark", group=SUPPORT, audience=ANYBODY, words=_("questions answers")
     ),
 )
-#: Found by searching, and reached by the account's menu rather than the side bar.
+#: Found by searching, and reached from the account's menu, the bell or a list rather than the side bar.
 ELSEWHERE = (
+    Entry("notifications", _("Notifications"), icon="bell", group=WORK, words=_("alerts told unread mail")),
+    Entry("notification-preferences", _("Notification preferences"), icon="bell", group=WORK, words=_("e-mail digest")),
+    Entry("compare", _("Compare jobs"), icon="scale", group=WORK, words=_("difference side by side")),
     Entry("profile", _("Profile"), icon="circle-user", group=WORK, words=_("account identity roles entitlements")),
 )
 

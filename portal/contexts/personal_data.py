@@ -34,12 +34,13 @@ class DataPage:
 
 @dataclass(frozen=True, slots=True)
 class ErasurePage:
-    """`orphans` need another owner first; `given_up` are the places whose credits nobody can use any more."""
+    """`orphans` need another owner first, at `members`; `given_up` are places whose credits nobody can use any more."""
 
     tabs: tuple[Tab, ...]
     blocked: bool
     open_holds: int
     orphans: tuple[Place, ...]
+    members: str
     given_up: tuple[Place, ...]
     credits: int
 
@@ -70,6 +71,7 @@ def _shown(outlook: Outlook) -> ErasurePage:
         blocked=outlook.blocked,
         open_holds=outlook.open_holds,
         orphans=tuple(outlook.orphans),
+        members=profile.address("organisation-members"),
         given_up=tuple(place for place in outlook.given_up if place.spendable > 0),
         credits=outlook.credits,
     )

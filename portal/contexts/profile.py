@@ -86,7 +86,7 @@ def tabs(here: str) -> tuple[Tab, ...]:
         "profile-tokens": _("API tokens"),
         "profile-data": _("Your data"),
     }
-    return tuple(Tab(title, href, name == here) for name, title in titles.items() if (href := _address(name)))
+    return tuple(Tab(title, href, name == here) for name, title in titles.items() if (href := address(name)))
 
 
 def page_of(user: User) -> ProfilePage:
@@ -122,7 +122,8 @@ def preview(language: str, zone: str) -> Preview:
     return Preview(language if language in dict(settings.LANGUAGES) else "", known, timezone.now())
 
 
-def _address(name: str) -> str:
+def address(name: str) -> str:
+    """Of a page that may not be there; empty then."""
     try:
         return reverse(name)
     except NoReverseMatch:

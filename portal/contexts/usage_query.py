@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
@@ -65,6 +66,7 @@ MOST_LETTERS = {"process": 255, "collection": 255, "state": 20, "project": 50, "
 MOST_DIGITS = 18
 FIRST_YEAR, LAST_YEAR = 2000, 2100
 DEFAULT_BY = "day"
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +153,7 @@ def _day(query: QueryDict, name: str) -> date | None:
     if not text:
         return None
     try:
-        found = date.fromisoformat(text) if len(text) == 10 and text.isascii() else None
+        found = date.fromisoformat(text) if _DAY.fullmatch(text) else None
     except ValueError:
         found = None
     if found is None or not FIRST_YEAR <= found.year <= LAST_YEAR:

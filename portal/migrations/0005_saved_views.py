@@ -10,7 +10,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
     dependencies = [
         ("accounting", "0009_charges"),
-        ("portal", "0003_tokens_and_exports"),
+        ("portal", "0004_invitations"),
     ]
 
     operations = [

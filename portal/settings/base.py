@@ -216,6 +216,8 @@ ADMIN_PATH = environment.text("ADMIN_PATH", "operate/records").strip("/")
 CREDIT_EURO = environment.amount("CREDIT_EURO", "0.01")
 #: The most open holds of an organisation that has no bound of its own.
 HOLD_MAX_OPEN = environment.whole("HOLD_MAX_OPEN", 1000, least=1)
+#: How long the link of an invitation to an organisation works.
+INVITATION_DAYS = environment.whole("INVITATION_DAYS", 7, least=1)
 #: What openEO clients show behind "Recharge", and behind the names of the plans.
 TOP_UP_URL = environment.text("TOP_UP_URL", f"{PUBLIC_URL}/dashboard/")
 PLANS_URL = environment.text("PLANS_URL", f"{PUBLIC_URL}/")

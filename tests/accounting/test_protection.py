@@ -38,7 +38,7 @@ HIDDEN = (
     "SELECT hold_close(1, 'released', true, '', NULL, now())",
     "SELECT hold_sweep('{1}', NULL, now())",
     "SELECT grants_bind('{1}', '{1}', -1)",
-    "SELECT limits_count(1, 1, NULL, 1, -1, now(), now())",
+    "SELECT limits_count(1, 1, NULL, 1, 1, -1, 1, now(), now())",
     "SELECT usage_write_lines('[]', '{}')",
     "CREATE OR REPLACE FUNCTION accounting_now() RETURNS timestamptz LANGUAGE sql AS 'SELECT now()'",
     "SET session_replication_role = replica",

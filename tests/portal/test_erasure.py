@@ -6,6 +6,7 @@ import io
 import re
 from datetime import timedelta
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.apps import apps
@@ -22,7 +23,8 @@ from accounting.holds import Payer, Request
 from accounting.models import Person
 from portal import claims, erasure, exports
 from portal.api import script_tokens
-from portal.models import ApiToken, DataExport, User
+from portal.mail_rows import Mail
+from portal.models import ApiToken, DataExport, SavedView, User
 from tests.conftest import SOURCE, Federation
 from tests.portal.reader import ISSUER, sign_in, text_of
 
@@ -142,9 +144,12 @@ class TestWhatIsLeft:
         organisations.switch_organisation(user.person_id, own)
         exports.request(user)
         exports.make_waiting()
-        assert {"portal_user.name", "portal_user.email", "portal_apitoken.name", "accounting_organisation.name"} <= set(
-            found_in(WORDS)
-        )
+        SavedView.objects.create(organisation_id=own, owner=user, name="Canaria's view", query="")
+        for to in ({"user": user}, {"address": "Canary.Mail@example.org"}):
+            Mail.objects.create(uuid=uuid4(), kind="k", cause="c", language="en", subject="Dear Canaria", **to)
+        before = set(found_in(WORDS))
+        assert {"portal_user.name", "portal_user.email", "portal_apitoken.name", "portal_savedview.name"} <= before
+        assert {"accounting_organisation.name", "portal_mail.subject"} <= before
 
         response = alice.post("/profile/data/erase/", {"typed": "  Delete  my data ", "given_up": 0})
 
@@ -239,7 +244,8 @@ class TestNoPlaceIsForgotten:
 
     def test_what_belongs_to_a_user_goes_or_is_kept_for_a_reason(self, user: User) -> None:
         going = {rows.model._meta.label for rows in erasure.owned(user)}
-        about = {relation.related_model._meta.label for relation in User._meta.related_objects}
+        about = {relation.related_model._meta.label for relation in erasure.relations()}
+        assert {"portal.SavedView", "portal.Mail"} <= about
 
         assert about == going | set(erasure.KEPT)
 

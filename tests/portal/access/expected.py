@@ -97,6 +97,11 @@ def members_export(world: World) -> tuple[str, ...]:
     return (f"/profile/data/export/{found.pk}/",)
 
 
+def lab_view(suffix: str = "") -> Paths:
+    """A view that Alice saved and shares."""
+    return lambda world: (f"/usage/views/{world.objects['view']}/{suffix}",)
+
+
 def _etl(name: str, status: Mapping[str, int], method: str = "GET") -> dict[str, tuple[Rule, ...]]:
     """An address of the existing wire, also with repeated slashes in front."""
     return {
@@ -122,7 +127,7 @@ RULES: dict[str, tuple[Rule, ...]] = {
     "problems/<slug:code>": (Rule(at("/problems/not_found"), OPEN), Rule(at("/problems/nonsense"), each(404))),
     "favicon.ico": (Rule(at("/favicon.ico"), each(302)),),
     **{name: (Rule(at(f"/{name}"), each(301)),) for name in ("docs", "api/v1/docs")},
-    **{name: (Rule(at(f"/{name}"), each(301)),) for name in ("dashboard", "jobs", "profile", "terms")},
+    **{name: (Rule(at(f"/{name}"), each(301)),) for name in ("dashboard", "jobs", "profile", "terms", "usage")},
     **{name: (Rule(at(f"/{name}"), each(301)),) for name in ("help", "search")},
     # Back ends, by the existing wire
     **_etl("user", FOR_PEOPLE),
@@ -204,6 +209,33 @@ RULES: dict[str, tuple[Rule, ...]] = {
     "profile/notifications/balance/": (Rule(at("/profile/notifications/balance/"), NOT_READ),),
     **{name: (Rule(at(f"/{name.replace('<int:mail>', '1')}"), each(404)),) for name in MAILS},
     "dashboard/": (Rule(at("/dashboard/"), OWN),),
+    "usage/": (Rule(at("/usage/", "/usage/?period=all&by=member&split=grant"), OWN),),
+    "usage/values/<slug:dimension>/": (
+        Rule(at("/usage/values/grant/?period=all"), OWN),
+        Rule(at("/usage/values/nonsense/"), each(302, member=404, stranger=404, operator=404)),
+    ),
+    "usage/export.<slug:form>": (Rule(at("/usage/export.csv?by=member", "/usage/export.json?by=project"), OWN),),
+    "usage/entries/": (Rule(at("/usage/entries/?period=all"), OWN),),
+    "usage/entries/export.<slug:form>": (
+        Rule(at("/usage/entries/export.csv?period=all", "/usage/entries/export.json?period=all"), OWN),
+    ),
+    "usage/views/": (
+        Rule(at("/usage/views/"), OWN),
+        Rule(at("/usage/views/"), each(302, member=422, stranger=422, operator=422), "POST"),
+    ),
+    "usage/views/default/": (
+        Rule(at("/usage/views/default/"), NOT_READ),
+        Rule(at("/usage/views/default/"), each(302), "POST"),
+    ),
+    "usage/views/<uuid:view>/": (Rule(lab_view(), LABS_CHANGE),),
+    "usage/views/<uuid:view>/change/": (
+        Rule(lab_view("change/"), NOT_READ),
+        Rule(lab_view("change/"), each(302, member=422, stranger=404, operator=404), "POST"),
+    ),
+    "usage/views/<uuid:view>/delete/": (
+        Rule(lab_view("delete/"), NOT_READ),
+        Rule(lab_view("delete/"), LABS_CHANGE, "POST"),
+    ),
     "jobs/": (Rule(at("/jobs/"), OWN),),
     **{f"jobs/export.{form}": (Rule(at(f"/jobs/export.{form}"), OWN),) for form in ("csv", "json")},
     "jobs/<path:source>/<str:job_id>": (Rule(lab_job("jobs"), LABS),),
