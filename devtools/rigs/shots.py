@@ -45,6 +45,8 @@ PLAN = {
 }
 OPEN = (
     *("/", "/help/", "/help/researcher/", "/styleguide/"),
+    *("/", "/rates/", "/rates/cdse/", "/rates/cdse/1/", "/backends/", "/backends/cdse/"),
+    *("/estimate/", "/estimate/?what=snow_line&area=400"),
     *("/session-over/", "/signed-out/", "/oidc/callback/?error=access_denied"),
 )
 
