@@ -90,9 +90,10 @@ def _organisation(cast: Cast, entries: int) -> dict[str, Any]:
     for person in people:
         organisations.add_member(lab, person, "owner" if person == people[0] else "developer")
         organisations.switch_organisation(person, lab)
-    terms = {"kind": "paid", "fund": "rig"}
     issued = [
-        grants.issue(lab, 500_000_000_000_000, label=f"Package {n + 1}", key=f"history {entries} {n}", **terms)
+        grants.issue(
+            lab, 500_000_000_000_000, kind="paid", fund="rig", label=f"Package {n + 1}", key=f"history {entries} {n}"
+        )
         for n in range(12 * YEARS + 1)
     ]
     return {
