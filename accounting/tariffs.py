@@ -22,6 +22,7 @@ from django.db.utils import IntegrityError
 from accounting.credits import EXACT
 from accounting.errors import NotFound, TariffInvalid
 from accounting.models import RatingRule, Source, Tariff
+from accounting.rate_changes import condition_key
 from accounting.rating import CONDITIONS, SURCHARGE, Model, Rule
 from accounting.units import METRIC_UNITS, UNITS
 
@@ -147,7 +148,7 @@ def _check_rule(rule: RuleSpec, at: str) -> None:
 def _check_ambiguity(rules: Sequence[RuleSpec]) -> None:
     seen: set[object] = set()
     for position, rule in enumerate(rules):
-        key = (rule.metric, rule.canonical_unit, _condition_key(rule.when))
+        key = (rule.metric, rule.canonical_unit, condition_key(rule.when))
         if key in seen:
             raise TariffInvalid("an earlier rule prices the same under the same conditions", field=f"rules[{position}]")
         seen.add(key)
@@ -186,19 +187,24 @@ def _terms(rule: RuleSpec) -> dict[str, Any]:
 
 
 def _check_announcement(before: Tariff, rules: Sequence[RuleSpec], starts_at: datetime, now: datetime) -> None:
-    days = timedelta(days=getattr(settings, "TARIFF_ANNOUNCEMENT_DAYS", ANNOUNCEMENT.days))
+    days = announcement()
     if starts_at < now + days - timedelta(minutes=1) and _may_raise(load(before.pk), rules):
         raise TariffInvalid(
             f"a price may rise, so it must be published {days.days} days before it starts", field="starts_at"
         )
 
 
+def announcement() -> timedelta:
+    """How long ahead a price that may rise is published (T3)."""
+    return timedelta(days=getattr(settings, "TARIFF_ANNOUNCEMENT_DAYS", ANNOUNCEMENT.days))
+
+
 def _may_raise(old: Sequence[Rule], new: Sequence[RuleSpec]) -> bool:
     """Whether any charge could grow. Says yes when in doubt: only like-for-like rules can be compared."""
-    known = {(r.metric, r.canonical_unit, str(r.model), _condition_key(r.when)): r for r in old}
+    known = {(r.metric, r.canonical_unit, str(r.model), condition_key(r.when)): r for r in old}
     kept = []
     for rule in new:
-        key = (rule.metric, rule.canonical_unit, rule.model, _condition_key(rule.when))
+        key = (rule.metric, rule.canonical_unit, rule.model, condition_key(rule.when))
         earlier = known.get(key)
         if _dearer(earlier, rule) if earlier else not _free_of_charge(rule):
             return True
@@ -206,10 +212,6 @@ def _may_raise(old: Sequence[Rule], new: Sequence[RuleSpec]) -> bool:
             kept.append(key)
     # A special case dropped: the general price applies again. Special cases reordered: of equals the first wins (R3).
     return [key for key in known if key[3]] != [key for key in kept if key[3]]
-
-
-def _condition_key(when: Mapping[str, Any]) -> tuple[tuple[str, tuple[str, ...]], ...]:
-    return tuple(sorted((name, tuple(sorted(values))) for name, values in when.items()))
 
 
 def _free_of_charge(rule: RuleSpec) -> bool:
@@ -236,10 +238,11 @@ def in_force(source: int, at: datetime) -> int | None:
 @lru_cache(maxsize=2048)
 def load(tariff: int) -> tuple[Rule, ...]:
     """The rules of a tariff, ready for rating. Remembered for ever: published rules never change (T1)."""
-    return tuple(_rule(row) for row in RatingRule.objects.filter(tariff_id=tariff).order_by("position"))
+    return tuple(read_rule(row) for row in RatingRule.objects.filter(tariff_id=tariff).order_by("position"))
 
 
-def _rule(row: RatingRule) -> Rule:
+def read_rule(row: RatingRule) -> Rule:
+    """The rule as rating takes it."""
     terms = row.terms
     optional = {
         name: Decimal(terms[name])

@@ -47,6 +47,16 @@ class Job(models.Model):
         ]
         indexes = [
             models.Index(fields=["organisation", "-reported_at", "-id"], name="job_of_organisation"),
+            # For the beginning of an id as somebody types it, whatever the collation of the database.
+            models.Index(
+                fields=["organisation", "job_id"], name="job_by_id", opclasses=["int8_ops", "text_pattern_ops"]
+            ),
+            models.Index(
+                "organisation",
+                (models.F("cost_compute") + models.F("cost_added_value")).desc(),
+                models.F("id").desc(),
+                name="job_by_cost",
+            ),
             models.Index(
                 models.F("organisation"),
                 reported_month(),

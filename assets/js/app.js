@@ -57,6 +57,12 @@ function tell(text) {
   setTimeout(() => toast.remove(), 4000);
 }
 
+// Filters that are not used stay out of the address.
+document.addEventListener('htmx:configRequest', ({ detail }) => {
+  if (detail.verb !== 'get') return;
+  for (const [name, value] of [...detail.formData.entries()]) if (value === '') detail.formData.delete(name);
+});
+
 let chartScript;
 const drawn = new Map();
 
@@ -111,10 +117,11 @@ function chartOf(data) {
       maxBarThickness: 26,
       pointRadius: 0,
       pointHitRadius: 12,
-      stack: data.stacked ? 'all' : undefined,
+      // A doughnut has no axis to stack on, and Chart.js looks for it as soon as there is a stack.
+      stack: data.stacked && !round ? 'all' : undefined,
     };
   });
-  const ticks = { color: colour('--color-muted') };
+  const ticks = { color: colour('--color-muted'), font: { family: 'Inter, sans-serif' } };
   const line = colour('--color-line');
   const axes = {
     x: { stacked: data.stacked, grid: { display: false }, border: { color: line }, ticks: { ...ticks, maxTicksLimit: 9, maxRotation: 0 } },
@@ -144,6 +151,13 @@ function chartOf(data) {
     },
   };
 }
+
+// A form that was not accepted comes back with what is wrong beside its fields.
+document.addEventListener('htmx:beforeSwap', (event) => {
+  if (event.detail.xhr.status !== 422) return;
+  event.detail.shouldSwap = true;
+  event.detail.isError = false;
+});
 
 const redraw = () => { for (const canvas of drawn.keys()) if (canvas.isConnected) draw(canvas.closest('[data-chart]')); };
 new MutationObserver(redraw).observe(document.documentElement, { attributeFilter: ['data-theme'] });

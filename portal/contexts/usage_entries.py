@@ -19,7 +19,7 @@ from accounting.charges import Charge
 from portal.contexts import cursors
 from portal.contexts import usage_filters as filters
 from portal.contexts import usage_periods as periods
-from portal.contexts.job import METRICS, unit_name
+from portal.contexts.charges import METRICS, unit_name
 from portal.contexts.jobs import job_path
 from portal.contexts.usage_filters import Chip
 from portal.contexts.usage_names import Register, register_of

@@ -127,7 +127,7 @@ class Register:
         return {key: Name(str(key), " · ".join(filter(None, words))) for key, words in named.items()}
 
     def _note(self, person: int, called: str) -> str:
-        if called == people.UNKNOWN:
+        if called == str(people.UNKNOWN):
             return _number(person)
         return "" if person in self.members else _("Not a member any more")
 

@@ -79,7 +79,7 @@ def _row(view: SavedView, user: User, default: UUID | None, query: str) -> ViewR
         id=view.pk,
         name=view.name,
         about=_about_stored(view.query),
-        whose="" if own else view.owner.display_name or people.UNKNOWN,
+        whose="" if own else view.owner.display_name or str(people.UNKNOWN),
         own=own,
         shared=view.shared,
         default=view.pk == default,

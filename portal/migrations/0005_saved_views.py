@@ -10,7 +10,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
     dependencies = [
         ("accounting", "0009_charges"),
-        ("portal", "0002_languages"),
+        ("portal", "0004_invitations"),
     ]
 
     operations = [

@@ -44,8 +44,10 @@ def signed_in(view: View) -> View:
 
 
 def _to_sign_in(request: HttpRequest) -> HttpResponse:
-    target = frame.sign_in_url(request)
     if request.headers.get("HX-Request"):
         # A part of a page cannot follow a redirect to the provider: the whole page goes.
-        return HttpResponse(status=401, headers={"HX-Redirect": target})
-    return HttpResponseRedirect(target)
+        return HttpResponse(status=401, headers={"HX-Redirect": frame.sign_in_url(request)})
+    if request.method not in {"GET", "HEAD"}:
+        # A form that was open while the session ended. A redirect would say nothing of what was not saved.
+        return HttpResponseRedirect(frame.session_over_url(request))
+    return HttpResponseRedirect(frame.sign_in_url(request))

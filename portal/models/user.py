@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import uuid
 from typing import ClassVar
 
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.db import models
 from django.utils.crypto import salted_hmac
+from django.utils.translation import gettext
 
 
 class UserManager(BaseUserManager["User"]):
@@ -35,6 +35,7 @@ class User(AbstractBaseUser):
     language = models.CharField(max_length=20, blank=True, default="", help_text="empty: as the browser says")
     time_zone = models.CharField(max_length=64, blank=True, default="", help_text="empty: UTC")
     joined_at = models.DateTimeField(auto_now_add=True)
+    erased_at = models.DateTimeField(null=True, help_text="what was personal is gone; a later sign-in begins anew")
 
     objects: ClassVar[UserManager] = UserManager()
 
@@ -54,6 +55,8 @@ class User(AbstractBaseUser):
     @property
     def display_name(self) -> str:
         """What the pages call the person; the start of the sub when the provider told no name."""
+        if self.erased_at:
+            return gettext("Deleted account")
         return self.name or self.email or f"{self.sub[:8]}…"
 
     @property
@@ -73,42 +76,3 @@ class User(AbstractBaseUser):
 
     def has_module_perms(self, app_label: str) -> bool:
         return self.is_active and self.is_staff
-
-
-class SavedView(models.Model):
-    """A question to the usage explorer that somebody gave a name. `query` is canonical (portal.contexts.usage_query),
-    so it leads nowhere but there. `shared`: every member of the organisation sees it.
-    """
-
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    organisation = models.ForeignKey("accounting.Organisation", on_delete=models.PROTECT, related_name="+")
-    owner = models.ForeignKey(User, on_delete=models.CASCADE, related_name="+")
-    name = models.CharField(max_length=80)
-    query = models.CharField(max_length=4000)
-    shared = models.BooleanField(default=False)
-    created_at = models.DateTimeField(auto_now_add=True)
-
-    class Meta:
-        constraints: ClassVar[list[models.BaseConstraint]] = [
-            models.UniqueConstraint(fields=["organisation", "owner", "name"], name="saved_view_name_once"),
-            models.CheckConstraint(condition=~models.Q(name=""), name="saved_view_must_have_a_name"),
-        ]
-
-    def __str__(self) -> str:
-        return f"saved view {self.pk}"
-
-
-class DefaultView(models.Model):
-    """The saved view that the usage explorer opens with, for one person in one organisation."""
-
-    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="+")
-    organisation = models.ForeignKey("accounting.Organisation", on_delete=models.PROTECT, related_name="+")
-    view = models.ForeignKey(SavedView, on_delete=models.CASCADE, related_name="+")
-
-    class Meta:
-        constraints: ClassVar[list[models.BaseConstraint]] = [
-            models.UniqueConstraint(fields=["user", "organisation"], name="default_view_once"),
-        ]
-
-    def __str__(self) -> str:
-        return f"default view of {self.user_id} in {self.organisation_id}"
