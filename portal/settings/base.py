@@ -127,8 +127,9 @@ DATABASES = {
             "keepalives_idle": 30,
             "keepalives_interval": 5,
             "keepalives_count": 3,
+            # Compiling a statement takes longer than any of ours runs.
             "options": (
-                f"-c statement_timeout={DATABASE_STATEMENT_TIMEOUT_MS}"
+                f"-c jit=off -c statement_timeout={DATABASE_STATEMENT_TIMEOUT_MS}"
                 f" -c lock_timeout={DATABASE_LOCK_TIMEOUT_MS}"
                 f" -c idle_in_transaction_session_timeout={DATABASE_IDLE_TRANSACTION_TIMEOUT_MS}"
             ),
