@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -11,7 +12,7 @@ from django.core.management import call_command
 from django.db import connection
 from django.utils import timezone
 
-from accounting import allowances, estimates, grants, holds, outbox
+from accounting import activity, alerts, allowances, estimates, grants, holds, outbox, popularity
 from accounting.callbacks import delivery
 from accounting.models import Heartbeat
 
@@ -70,6 +71,29 @@ def expire_holds() -> int:
     return total
 
 
+SCANS: Mapping[str, Callable[[], int]] = {
+    "balances": alerts.compare_balances,
+    "grants": alerts.warn_of_grants,
+    "holds": alerts.warn_of_holds,
+    "tariffs": alerts.announce_tariffs,
+    "overruns": alerts.tell_overruns,
+}
+MOST_ROUNDS = 100
+"""Batches that one run looks at; the next run goes on."""
+
+
+@shared_task(name="accounting.tasks.scan_alerts", ignore_result=True)
+def scan_alerts(scan: str) -> int:
+    """Tells people what one of `SCANS` finds, in batches, each its own transaction; safe to run twice at once."""
+    total = 0
+    for _ in range(MOST_ROUNDS):
+        found = SCANS[scan]()
+        total += found
+        if not found:
+            break
+    return total
+
+
 @shared_task(name="accounting.tasks.verify_books", ignore_result=True)
 def verify_books(**_: Any) -> None:
     """The nightly proof that every balance is what its entries say; an error in the log is an alert."""
@@ -81,6 +105,18 @@ def verify_books(**_: Any) -> None:
             call_command("verify_ledger")
         finally:
             cursor.execute("SELECT pg_advisory_unlock(hashtext('verify_books'))")
+
+
+@shared_task(name="accounting.tasks.count_reports", ignore_result=True)
+def count_reports() -> int:
+    """Counts for the page about back ends what they reported; run every minute, safe to run twice at once."""
+    return activity.count(timezone.now())
+
+
+@shared_task(name="accounting.tasks.count_popularity", ignore_result=True)
+def count_popularity() -> int:
+    """Counts which algorithms many people use; run every hour, safe to run twice at once."""
+    return popularity.count(timezone.now())
 
 
 JUDGED_AT_ONCE = 2_000

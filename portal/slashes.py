@@ -17,6 +17,7 @@ _SHORT = {
     "dashboard": "dashboard",
     "help": "help",
     "jobs": "jobs",
+    "usage": "usage",
     "profile": "profile",
     "search": "search",
     "terms": "terms",

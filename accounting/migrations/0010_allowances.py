@@ -9,7 +9,7 @@ import accounting.fields
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("accounting", "0008_spending"),
+        ("accounting", "0009_charges"),
     ]
 
     operations = [

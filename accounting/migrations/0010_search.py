@@ -8,7 +8,7 @@ class Migration(migrations.Migration):
     atomic = False
 
     dependencies = [
-        ("accounting", "0008_spending"),
+        ("accounting", "0010_allowances"),
     ]
 
     operations = [

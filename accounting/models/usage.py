@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.db import models
+from django.db.models.functions import Coalesce
 
 from accounting.fields import CreditsField, QuantityField
 from accounting.models.backend import ServiceClient, Source
@@ -126,6 +127,7 @@ class UsageReport(models.Model):
     class Meta:
         indexes = [
             models.Index(fields=["source", "execution_id", "person"], name="report_of_execution"),
+            models.Index("organisation", Coalesce("finished_at", "received_at"), name="report_of_day"),
             models.Index(fields=["hold"], condition=models.Q(hold__isnull=False), name="report_of_hold"),
         ]
 

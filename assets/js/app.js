@@ -36,6 +36,18 @@ document.addEventListener('click', async (event) => {
   event.target.closest('[data-close-toast]')?.closest('.toast').remove();
 });
 
+/** Lists that open below a button close like menus: by Escape, which gives the focus back, and by a click elsewhere. */
+for (const kind of ['keydown', 'click']) {
+  document.addEventListener(kind, (event) => {
+    for (const list of document.querySelectorAll('[data-dropdown][open]')) {
+      const inside = list.contains(event.target);
+      if (kind === 'click' ? inside : event.key !== 'Escape') continue;
+      list.open = false;
+      if (inside) list.querySelector('summary').focus();
+    }
+  });
+}
+
 /** A passing word where toasts are, for eyes and screen readers. */
 function tell(text) {
   const toast = document.createElement('p');
@@ -139,6 +151,13 @@ function chartOf(data) {
     },
   };
 }
+
+// A form that was not accepted comes back with what is wrong beside its fields.
+document.addEventListener('htmx:beforeSwap', (event) => {
+  if (event.detail.xhr.status !== 422) return;
+  event.detail.shouldSwap = true;
+  event.detail.isError = false;
+});
 
 const redraw = () => { for (const canvas of drawn.keys()) if (canvas.isConnected) draw(canvas.closest('[data-chart]')); };
 new MutationObserver(redraw).observe(document.documentElement, { attributeFilter: ['data-theme'] });

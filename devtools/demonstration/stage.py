@@ -9,12 +9,14 @@ from datetime import datetime
 from django.conf import settings
 from django.db import connection
 
-from accounting import organisations, registry, tariffs
+from accounting import estimates, organisations, registry, tariffs
 from accounting.principals import ServicePrincipal
-from devtools.demonstration.federation import MEMBERS
+from devtools.demonstration.federation import MEMBERS, OFFERS
 from devtools.demonstration.people import ORGANISATIONS, PEOPLE, SERVICE_ACCOUNT
 from devtools.demonstration.rates import RATE_CARDS, RateCard
-from portal import claims
+from portal import claims, exports
+from portal.api import script_tokens
+from portal.models import User
 
 
 @dataclass
@@ -35,6 +37,8 @@ class Stage:
                 backend = registry.register_backend(source.backend, source.backend_name, provider, source.url)
                 self.backends[source.backend] = backend
                 self.sources[source.source_id] = registry.register_source(source.source_id, backend, self.issuer)
+                if source.backend in OFFERS:
+                    estimates.load_capabilities(source.backend, OFFERS[source.backend])
             names = [source.source_id for source in member.sources]
             client = registry.register_client(self.issuer, member.client_id, f"{member.name} job tracker", names)
             self.clients[member.client_id] = ServicePrincipal(client, self.issuer, member.client_id, "", member.name)
@@ -62,6 +66,18 @@ class Stage:
         for person in PEOPLE:
             if person.current:
                 organisations.switch_organisation(people[person.login].pk, self.wallets[person.current])
+
+    def equip(self) -> None:
+        """What somebody has on the profile after a while: tokens, one of them ended, and a copy to fetch."""
+        user = User.objects.get(issuer=settings.OIDC_ISSUER, sub=PEOPLE[0].sub)
+        if user.api_tokens.exists():
+            return
+        lab = self.wallets[PEOPLE[0].current]
+        script_tokens.create(user, "Monthly report of the lab", ["balance:read", "jobs:read"], 365, lab)
+        script_tokens.create(user, "Notebook: what will it cost?", ["estimates:read", "quotes:read"], 90)
+        ended, _ = script_tokens.create(user, "Workshop in Ghent", ["balance:read"], 30)
+        script_tokens.revoke(user, ended.pk)
+        exports.request(user)
 
     def date_back(self, to: datetime) -> None:
         """Accounts and memberships begin when the history does: pages say since when somebody is a member."""

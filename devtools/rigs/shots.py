@@ -31,14 +31,23 @@ TELL = "import django; django.setup(); from accounting import outbox\nwhile outb
 #: Who looks at what. The first has many jobs and grants, the second a debt, the third an organisation that refused.
 PLAN = {
     "ines": (
-        *("/dashboard/", "/jobs/", "/jobs/?kind=batch&sort=cost", "/compare/", "/holds/", "/estimates/", "/profile/"),
+        *("/dashboard/", "/jobs/", "/jobs/?kind=batch&sort=cost", "/compare/", "/holds/", "/estimates/"),
+        *("/profile/", "/profile/tokens/", "/profile/tokens/new/", "/profile/data/", "/profile/data/erase/"),
+        *("/usage/", "/usage/?period=90d&by=week&split=backend", "/usage/entries/", "/usage/views/"),
         *("/search/?q=ndvi", "/help/team-lead/", "/nothing/here"),
+        *("/notifications/", "/profile/notifications/", "/mail/"),
+    ),
+    "jonas": (
+        *("/organisation/", "/organisation/members/", "/organisation/projects/", "/organisation/project/forest-loss/"),
+        *("/organisation/limits/", "/organisation/transfers/", "/organisation/audit/", "/organisation/new/"),
     ),
     "eleni": ("/dashboard/",),
     "dragos": ("/dashboard/",),
 }
 OPEN = (
     *("/", "/help/", "/help/researcher/", "/styleguide/"),
+    *("/", "/rates/", "/rates/cdse/", "/rates/cdse/1/", "/backends/", "/backends/cdse/"),
+    *("/estimate/", "/estimate/?what=snow_line&area=400"),
     *("/session-over/", "/signed-out/", "/oidc/callback/?error=access_denied"),
 )
 

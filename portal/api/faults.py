@@ -10,10 +10,9 @@ from typing import Any
 from django.core.exceptions import BadRequest, PermissionDenied, RequestDataTooBig, SuspiciousOperation
 from django.http import Http404
 from django.http.request import UnreadablePostError
-from django.utils.translation import gettext as _
 from rest_framework import exceptions
 
-from accounting.errors import DomainError
+from accounting.errors import DomainError, ScopeMissing
 from portal import connections
 
 #: DRF's codes that have a better name here.
@@ -89,6 +88,10 @@ def _of_domain(error: DomainError) -> Fault:
     extra = dict(error.extra)
     wait = extra.pop("retry_after", None)
     headers = {} if wait is None else {"Retry-After": str(wait)}
+    if isinstance(error, ScopeMissing):
+        # RFC 6750, section 3.1.
+        scope = f', scope="{extra["scope"]}"' if "scope" in extra else ""
+        headers["WWW-Authenticate"] = f'Bearer realm="openEO credits", error="insufficient_scope"{scope}'
     return Fault(error.status, error.code, error.detail, error.title, field=error.field, headers=headers, extra=extra)
 
 
@@ -131,7 +134,7 @@ def _of_django(error: BaseException) -> Fault:
     if isinstance(error, Http404):
         return Fault(404, "not_found", "There is nothing at this address.")
     if isinstance(error, PermissionDenied):
-        return _of_denial(error)
+        return Fault(403, "permission_denied", "You are not allowed to do this.")
     if isinstance(error, RequestDataTooBig):
         return Fault(413, "body_too_large", "The body is too large; split it into several requests.")
     if isinstance(error, SuspiciousOperation):
@@ -141,10 +144,3 @@ def _of_django(error: BaseException) -> Fault:
     if isinstance(error, UnreadablePostError):
         return Fault(400, "invalid_json", "The body ended before its announced length.")
     return INTERNAL
-
-
-def _of_denial(error: PermissionDenied) -> Fault:
-    """A page that raises it with a text says in it who may do what was refused."""
-    if text := str(error):
-        return Fault(403, "permission_denied", text, title=_("Your role does not allow this"))
-    return Fault(403, "permission_denied", "You are not allowed to do this.")

@@ -63,7 +63,9 @@ RESERVED = frozenset(
         "holds",
         "jobs",
         "language",
+        "mail",
         "notices",
+        "notifications",
         "oidc",
         "organisation",
     }

@@ -13,13 +13,14 @@ from django.utils.functional import SimpleLazyObject
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as _lazy
 
-from accounting import organisations
+from accounting import notice_queries, organisations
 from portal.contexts.navigation import Navigation, navigation_of
 from portal.models import User
 from portal.numerals import localised
 
 THEME_COOKIE = "theme"
 THEMES = ("light", "dark", "system")
+MOST_UNREAD = 99
 ROLES = {
     "owner": _lazy("Owner"),
     "manager": _lazy("Manager"),
@@ -46,7 +47,9 @@ class SignedIn:
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """`here` is this page's path with its query, for forms that come back to it; `zone` what its times are in."""
+    """`here` is this page's path with its query, for forms that come back to it; `zone` what its times are in; `unread`
+    how many notices the person has not read, as the bell says it: empty for none, "99+" for more than it counts.
+    """
 
     theme: str
     credit_euro: str
@@ -54,6 +57,7 @@ class Frame:
     here: str
     sign_in: str
     user: SignedIn | None
+    unread: str
     navigation: Navigation
     organisations: tuple[OrganisationChoice, ...]
     current: OrganisationChoice | None
@@ -85,10 +89,17 @@ def _build(request: HttpRequest) -> Frame:
         here=request.get_full_path(),
         sign_in=sign_in_url(request),
         user=SignedIn(person.display_name, person.email, person.initials) if person else None,
+        unread=unread_of(person) if person else "",
         navigation=navigation_of(person, request.path),
         organisations=choices,
         current=next((choice for choice in choices if choice.current), None),
     )
+
+
+def unread_of(user: User) -> str:
+    """How many notices wait for the person, for the bell; one query that never counts far."""
+    count = notice_queries.unread(user.person_id, MOST_UNREAD + 1)
+    return f"{MOST_UNREAD}+" if count > MOST_UNREAD else str(count or "")
 
 
 def sign_in_url(request: HttpRequest) -> str:

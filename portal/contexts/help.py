@@ -61,6 +61,7 @@ TOPICS = (
             Question("estimate", _("What will my job cost?")),
             Question("charged-twice", _("Can I be charged twice when something is sent or run again?")),
             Question("used-up", _("What happens when the credits run out?")),
+            Question("told-in-time", _("How am I told before credits run out or expire?")),
             Question("refund", _("How do I get credits back?")),
             Question("sync", _("What do synchronous requests cost?")),
             Question("service-account", _("A program of mine runs the jobs: who is charged?")),
@@ -162,7 +163,8 @@ def _read(language: str) -> Iterator[_Entry]:
     for topic in TOPICS:
         page = page_of(topic.slug)
         for question in topic.questions:
-            answer = render_to_string(question.template, {"page": page})
+            # Without its examples: the titles in them are nobody's question.
+            answer = re.sub(r"<pre.*?</pre>", "", render_to_string(question.template, {"page": page}), flags=re.DOTALL)
             plain = " ".join(html.unescape(re.sub(r"<[^>]*>", " ", answer)).split())
             text = f"{question.title} {topic.title} {plain}".casefold()
             yield _Entry(str(question.title), str(topic.title), f"{topic.href}#{question.slug}", text)

@@ -140,7 +140,9 @@ def fields_of(organisation: int, wanted: Wanted, viewer: User) -> tuple[tuple[Fi
     """What can be chosen. :raises BadRequest: the back end, member or project asked for is none of them."""
     backends = [(backend.slug, backend.name) for backend in queries.backends()]
     names = people.names(job_lists.people(organisation), viewer)
-    members = sorted(((str(pk), name) for pk, name in names.items()), key=lambda one: (one[1] != people.YOU, one[1]))
+    members = sorted(
+        ((str(pk), name) for pk, name in names.items()), key=lambda one: (one[1] != str(people.YOU), one[1])
+    )
     projects = [(str(project.id), project.name) for project in job_lists.projects(organisation)]
     for name, value, options in (
         ("backend", wanted.backend, backends),

@@ -16,7 +16,7 @@ from jsonschema import Draft202012Validator
 from accounting.api.v1 import filters
 
 SNAPSHOT = Path(__file__).parent / "openapi-v1.json"
-PUBLIC = {"/api/v1/openeo/billing"}
+PUBLIC = {"/api/v1/openeo/billing", "/api/v1/tariffs", "/api/v1/tariffs/{tariff}"}
 WRITES_NOTHING = {"/api/v1/quotes", "/api/v1/precheck", "/api/v1/estimates", "/api/v1/openeo/estimate"}
 """Posted only because what is asked about does not fit an address: nothing to be done once."""
 PAGE_PARAMETERS = {"cursor", "limit"}
@@ -73,6 +73,8 @@ def test_says_it_is_openapi_31_and_holds_our_operations_only() -> None:
         ("GET", "/api/v1/entries"),
         ("GET", "/api/v1/jobs"),
         ("GET", "/api/v1/jobs/{source}/{job_id}"),
+        ("GET", "/api/v1/tariffs"),
+        ("GET", "/api/v1/tariffs/{tariff}"),
         ("POST", "/api/v1/estimates"),
         ("GET", "/api/v1/estimates/comparison"),
         ("GET", "/api/v1/estimates/calibration"),
@@ -106,7 +108,10 @@ def test_every_operation_says_what_it_is_needs_answers_and_refuses(index: int) -
     assert operation["operationId"]
     assert operation["summary"]
     assert operation["tags"]
-    assert operation.get("security", []) == ([] if public else [{"bearer": []}])
+    needs = operation.get("security", [])
+    assert needs[:1] == ([] if public else [{"bearer": []}])
+    # Which scope each takes is proved with real tokens (tests/portal/api/test_script_tokens.py).
+    assert [list(need) for need in needs[1:]] in ([], [["scriptToken"]])
     for status, response in operation["responses"].items():
         (media_type,) = response["content"]
         assert media_type == ("application/json" if status < "300" or openeo else "application/problem+json")

@@ -52,13 +52,14 @@ class TestPages:
         for name, value in fault.headers.items():
             assert response[name] == value
 
-    def test_a_role_that_does_not_suffice_is_told_who_may(self) -> None:
+    def test_the_text_of_a_refusal_is_for_the_log_alone(self) -> None:
+        """It may name what nobody should read; pages that have something to say to the person say it themselves."""
         request = RequestFactory().get("/organisation/")
         request.user = AnonymousUser()
-        page = text_of(errors.permission_denied(request, PermissionDenied("Only owners may set limits.")))
+        page = text_of(errors.permission_denied(request, PermissionDenied("row 17 of secret")))
 
-        assert "Your role does not allow this" in page
-        assert "Only owners may set limits." in page
+        assert "You may not see this" in page
+        assert "secret" not in page
 
     def test_texts_of_people_are_no_markup(self) -> None:
         response = answered(Fault(400, "invalid_input", "<script>alert(1)</script>"))

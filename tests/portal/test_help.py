@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,9 @@ from django.test import Client
 from django.urls import Resolver404, resolve
 from pytest_django import DjangoAssertNumQueries
 
+from accounting import guard, openeo_errors, tariffs
+from accounting.models import Limit, Transaction
+from accounting.rating import Rule, UsageLine, rate
 from portal.contexts import help as answers
 from tests.portal.reader import text_of
 
@@ -63,6 +67,7 @@ def test_every_link_of_an_answer_leads_somewhere(client: Client, db: None) -> No
         ("another back end", "researcher/#different-costs"),
         ("twice", "researcher/#charged-twice"),
         ("run out", "researcher/#used-up"),
+        ("told before", "researcher/#told-in-time"),
         ("back credits", "researcher/#refund"),
         ("synchronous", "researcher/#sync"),
         ("service account", "team-lead/#team-service-account"),
@@ -76,13 +81,16 @@ def test_what_people_ask_is_found(asked: str, found: str) -> None:
     assert f"/help/{found}" in [one.href for one in answers.find(asked.split())]
 
 
+def test_examples_of_code_are_no_answers() -> None:
+    assert answers.find(["NDVI"]) == ()
+    assert answers.find(["create_job"]) == ()
+
+
 def test_a_question_that_says_it_itself_comes_first() -> None:
     assert answers.find(["failed"])[0].href == "/help/researcher/#failed-job"
 
 
 def test_a_credit_is_worth_what_the_settings_say(client: Client, db: None, settings: Any) -> None:
-    from decimal import Decimal
-
     settings.CREDIT_EURO = Decimal("0.5")
 
     assert "100.00 €50.00" in text_of(client.get("/help/researcher/"))
@@ -106,3 +114,43 @@ def test_strangers_read_without_a_query(
 ) -> None:
     with django_assert_num_queries(0):
         client.get("/help/researcher/")
+
+
+def said(slug: str) -> str:
+    """An answer as plain text."""
+    return " ".join(re.sub(r"<[^>]*>", "", (TEMPLATES / f"{slug}.html").read_text()).split())
+
+
+def test_what_is_said_is_what_the_code_does() -> None:
+    """Figures and names in the answers follow the code; the rest was read against it."""
+    reasons = {reason.replace("_", " ") for reason in Transaction.Reason.values} - {"superseded"}
+    spelt = said("refund").replace("outage of the provider", "provider outage")
+    assert [reason for reason in reasons if reason not in spelt] == []
+
+    assert f"{guard.WARN_PERCENT} %" in said("runaway-job")
+    assert f"{tariffs.ANNOUNCEMENT.days} days ahead" in said("rate-change")
+    assert openeo_errors.find("no_credit", 402).code == "PaymentRequired"
+    assert "PaymentRequired" in said("used-up")
+    assert set(Limit.Period.values) == {"month", "year", "total"}
+    assert "in a month, in a year or in all" in said("bounds")
+
+
+def test_a_failed_job_may_pay_less_and_its_formula_says_so() -> None:
+    """As the answer promises: a rule of its own, and a formula that ends in its factor."""
+    rules = (
+        Rule(1, "CPU", "cpu", "cpu-hour", "per_unit", Decimal(2)),
+        Rule(
+            2,
+            "Failed",
+            "cpu",
+            "cpu-hour",
+            "per_unit",
+            Decimal(2),
+            factor=Decimal("0.5"),
+            when={"state": frozenset({"FAILED"})},
+        ),
+    )
+    (line,) = rate([UsageLine("cpu", Decimal(3600), "cpu-seconds", "3600")], rules, {"state": "FAILED"})
+
+    assert (line.rule_name, line.amount) == ("Failed", 1_000_000)
+    assert line.formula.endswith("* 0.5")

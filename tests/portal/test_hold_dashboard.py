@@ -163,13 +163,13 @@ class TestNotices:
         book(federation, project="alps")
         outbox.deliver()
         page = text_of(alice.get("/dashboard/"))
-        assert "Personal has used 80 % of its monthly limit for the project Alps 5.759775 of 7 credits" in page
-        assert "Personal has used 100 % of its yearly limit 5.759775 of 5 credits were spent. Nothing is" in page
+        assert "Personal has used 80 % of a monthly limit 5.76 of 7.00 credits were spent. It counts what the" in page
+        assert "Personal has used 100 % of a yearly limit 5.76 of 5.00 credits were spent. Nothing is" in page
         book(federation, "k-2", job_id="j-2", execution_id="e-2", project="alps")
         outbox.deliver()
         page = text_of(alice.get("/dashboard/"))
-        assert page.count("its monthly limit for the project Alps") == 1
-        assert "100 % of its monthly limit for the project Alps" in page
+        assert page.count("It counts what the project Alps spends.") == 1
+        assert "100 % of a monthly limit" in page
         limits.set_limit(home, None, period="month", project=project)
         assert "Alps" not in text_of(alice.get("/dashboard/"))
         assert "yearly limit" not in self.closed(alice, "limit_reached")

@@ -43,7 +43,7 @@ class TestWhoFindsWhat:
         found = hits(client.get("/search/", {"q": "failed job"}))
         assert found
         assert all(href.startswith("/help/") for href in found)
-        assert hits(client.get("/search/", {"q": "terrascope"})) == []
+        assert not [href for href in hits(client.get("/search/", {"q": "terrascope"})) if href.startswith("/jobs/")]
         assert "Dashboard" not in text_of(client.get("/search/")).split("Go to a page")[1]
 
     def test_who_left_finds_nothing_of_it_any_more(self, scene: scenes.Scene) -> None:
