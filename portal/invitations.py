@@ -21,6 +21,7 @@ from django.db.models.functions import Now
 from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
 from accounting import audit, members, organisations
@@ -28,11 +29,15 @@ from accounting.audit import Change
 from accounting.errors import DomainError, MembershipInvalid, NotFound, NotPermitted
 from accounting.roles import Action, assignable
 from portal import logs, people
+from portal.mail import addressing, links
 from portal.models import Invitation
+from portal.titles import ROLE_TITLES
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet
 
+KIND = "invitation"
+"""As mails of it are stopped."""
 MOST_OPEN = 100
 """That an organisation may have waiting, so that it cannot be used to send mail to the world."""
 
@@ -147,35 +152,42 @@ def lifetime() -> timedelta:
     return timedelta(days=settings.INVITATION_DAYS)
 
 
-def send_invitation(invitation: Invitation, link: str) -> None:
-    """By e-mail, in the language of whoever invites.
+def send_invitation(invitation: Invitation, link: str) -> bool:
+    """By e-mail, in the language of whoever invites; at once, because a row of `portal.mail` would keep the link.
 
+    :return: False for an address that must not be written to, or wants no invitations.
     :raises SMTPException, OSError: the mail server did not take it.
     """
-    organisation = organisations.find_organisation(invitation.organisation_id)
+    if not addressing.is_address(invitation.email) or addressing.refused(invitation.email, KIND):
+        return False
     facts = {
-        "organisation": organisation.name,
+        "organisation": organisations.find_organisation(invitation.organisation_id).name,
         "inviter": people.name_of(invitation.invited_by_id) or _("A member"),
-        "role": invitation.role,
+        "role": ROLE_TITLES[invitation.role],
         "link": link,
         "expires_at": invitation.expires_at,
         "site": settings.SITE_TITLE,
+        "home": settings.PUBLIC_URL,
+        "stop": links.stop_link(KIND, address=invitation.email),
+        "language": get_language(),
     }
-    subject = _("Invitation to %(organisation)s") % {"organisation": organisation.name}
-    mail = EmailMultiAlternatives(subject, render_to_string("emails/invitation.txt", facts), to=[invitation.email])
+    subject, _line, text = render_to_string("emails/invitation.txt", facts).lstrip().partition("\n")
+    mail = EmailMultiAlternatives(subject.strip(), text.strip() + "\n", to=[invitation.email])
     mail.attach_alternative(render_to_string("emails/invitation.html", facts), "text/html")
     mail.send()
+    return True
 
 
 def _send(made: Invitation, token: str) -> Made:
     link = settings.PUBLIC_URL + reverse("invitation", args=[token])
     try:
-        send_invitation(made, link)
+        sent = send_invitation(made, link)
     except (SMTPException, OSError) as fault:
         logs.warning("invitation_not_sent", invitation=made.pk, error=type(fault).__name__)
-        return Made(made, link, sent=False)
-    Invitation.objects.filter(pk=made.pk).update(sent_at=Now())
-    return Made(made, link, sent=True)
+        sent = False
+    if sent:
+        Invitation.objects.filter(pk=made.pk).update(sent_at=Now())
+    return Made(made, link, sent)
 
 
 def _lock(organisation: int, invitation: int, actor: int) -> Invitation:

@@ -18,6 +18,7 @@ from accounting.errors import MembershipInvalid, NotFound, NotPermitted
 from accounting.models import AuditEntry, Member
 from portal import invitations
 from portal.invitations import InvitationInvalid
+from portal.mail import addressing
 from portal.models import Invitation
 from tests.portal import scene as scenes
 from tests.portal.reader import ISSUER, sign_in, text_of
@@ -94,6 +95,11 @@ class TestTheLink:
         assert not made.sent
         assert made.invitation.sent_at is None
         assert stranger().get(path_of(made)).status_code == 200
+
+    def test_is_not_mailed_to_who_wants_no_invitations(self, lab: int, scene: scenes.Scene) -> None:
+        addressing.refuse(addressing.digest("a@b.org"), invitations.KIND)
+        made = invitations.invite(lab, "A@b.org", "viewer", actor=scene.alice)
+        assert (made.sent, mail.outbox) == (False, [])
 
 
 class TestAccepting:
