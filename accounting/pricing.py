@@ -5,6 +5,7 @@ Nothing here reads or writes but the published rules of a tariff; who pays was r
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from uuid import uuid4
@@ -31,6 +32,8 @@ EARLIEST = datetime(2015, 1, 1, tzinfo=UTC)
 CLOCK_SKEW = timedelta(minutes=15)
 LONGEST = timedelta(days=400)
 HUGE = Decimal(10) ** 17
+NEWCOMER: Mapping[str, str] = {"plan": STARTING_PLAN, "organisation_class": "personal"}
+"""What rules see of somebody who is not known yet."""
 WAIVE = BackEnd.Excess.WAIVE.value
 """The back end bears what a job costs beyond its hold (H9)."""
 DEAREST = 9_000_000 * MICROS
@@ -68,7 +71,8 @@ def price(report: UsageReport, row: Resolved, *, ahead: bool = False) -> Booking
 def as_newcomer(row: Resolved, report: UsageReport) -> Resolved:
     """The row of somebody who is not known yet, as it would be once a report had made them known: a personal
     organisation, which has no number so far, pays."""
-    return row._replace(plan=STARTING_PLAN, organisation_class="personal", refused=report.organisation is not None)
+    plan, category = NEWCOMER["plan"], NEWCOMER["organisation_class"]
+    return row._replace(plan=plan, organisation_class=category, refused=report.organisation is not None)
 
 
 def duplicate(first: int | None = None) -> DuplicateExecution:

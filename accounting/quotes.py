@@ -7,7 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from django.db.models import QuerySet
+
 from accounting import booking, units, usage
+from accounting.errors import DomainError
 from accounting.models import RatingRule, Source, Tariff
 from accounting.principals import ServicePrincipal
 from accounting.rating import RatedLine
@@ -59,18 +62,48 @@ def quote(client: ServicePrincipal | None, report: UsageReport) -> Quote:
     :param client: the back end that asks, about its sources only; None: a person, about any.
     :raises DomainError: the same that a report would be refused or kept in quarantine for.
     """
-    (outcome,) = usage.quote(client, [report], ahead=True)
-    if outcome.error:
-        raise outcome.error
-    assert outcome.booking is not None
-    return _explain(outcome.booking, outcome.facts)
+    (found,) = quote_each(client, [report])
+    if isinstance(found, DomainError):
+        raise found
+    return found
 
 
-def _explain(booked: Booking, facts: Mapping[str, str]) -> Quote:
+def quote_each(client: ServicePrincipal | None, reports: Sequence[UsageReport]) -> list[Quote | DomainError]:
+    """`quote` for several, in order, with the error of each that has no price. Four reads, however many they are."""
+    outcomes = usage.quote(client, reports, ahead=True)
+    booked = [outcome.booking for outcome in outcomes if outcome.booking]
+    known = _Known(
+        {row.source_id: row for row in _sources().filter(source_id__in={one.report.source for one in booked})},
+        Tariff.objects.in_bulk({one.tariff for one in booked if one.tariff}),
+        RatingRule.objects.in_bulk({line.rule for one in booked for line in one.lines if line.rule}),
+    )
+    found: list[Quote | DomainError] = []
+    for outcome in outcomes:
+        if outcome.booking:
+            found.append(_explain(outcome.booking, outcome.facts, known))
+        else:
+            assert outcome.error is not None
+            found.append(outcome.error)
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What quotes refer to, by source id and primary key."""
+
+    sources: Mapping[str, Source]
+    tariffs: Mapping[int, Tariff]
+    rules: Mapping[int, RatingRule]
+
+
+def _sources() -> QuerySet[Source]:
+    return Source.objects.select_related("backend__provider")
+
+
+def _explain(booked: Booking, facts: Mapping[str, str], known: _Known) -> Quote:
     report = booked.report
-    source = Source.objects.select_related("backend__provider").get(source_id=report.source)
-    tariff = Tariff.objects.get(pk=booked.tariff) if booked.tariff else None
-    rules = RatingRule.objects.in_bulk([line.rule for line in booked.lines if line.rule])
+    source = known.sources[report.source]
+    tariff = known.tariffs[booked.tariff] if booked.tariff else None
     return Quote(
         source=report.source,
         user=report.user or None,
@@ -84,7 +117,8 @@ def _explain(booked: Booking, facts: Mapping[str, str]) -> Quote:
         facts=facts,
         tariff=tariff_of(tariff),
         lines=tuple(
-            _line(number, line, rules.get(line.rule or 0), source) for number, line in enumerate(booked.lines, start=1)
+            _line(number, line, known.rules.get(line.rule or 0), source)
+            for number, line in enumerate(booked.lines, start=1)
         ),
         cost=booked.amount,
         valid_until=tariff.ends_at if tariff else None,

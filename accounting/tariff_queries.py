@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from django.db.models import OuterRef, QuerySet, Subquery
+from django.db.models import OuterRef, Prefetch, Q, QuerySet, Subquery
 
 from accounting import tariffs
 from accounting.models import RatingRule, Tariff
@@ -57,15 +57,63 @@ class Announcement:
     changes: tuple[RuleChange, ...]
 
 
+def in_force(at: datetime) -> Sequence[RateCard]:
+    """The rate card of each source that has one at that instant, by back end. Two queries."""
+    rows = _rows(Tariff.objects.filter(_covers(at)), None)
+    return _cards(list(rows.order_by("source__backend__name", "source__source_id")))
+
+
+def of_backend(slug: str, *, before: int | None = None, size: int = MOST) -> Sequence[RateCard]:
+    """The versions of the tariffs of a back end's sources, the one that starts last first. Two queries.
+
+    :param before: only those published before this one (its `id`), for the next part of a long history.
+    """
+    rows = _rows(Tariff.objects.filter(source__backend__slug=slug), None)
+    if before is not None:
+        starts_at = Subquery(Tariff.objects.filter(pk=before).values("starts_at")[:1])
+        rows = rows.filter(Q(starts_at__lt=starts_at) | Q(starts_at=starts_at, pk__lt=before))
+    return _cards(list(rows.order_by("-starts_at", "-pk")[:size]))
+
+
+def find(slug: str, source_id: str, version: int) -> Announcement | None:
+    """A version of the tariff of a back end's source, with what it changed; None: there is no such one."""
+    rows = Tariff.objects.filter(source__backend__slug=slug, source__source_id=source_id, version=version)
+    return next(iter(_with_changes(_rows(rows, None))), None)
+
+
+def changes_of(cards: Collection[int]) -> Mapping[int, Announcement]:
+    """What each of these rate cards (their `id`s) changed. Three queries at most."""
+    found = _with_changes(_rows(Tariff.objects.filter(pk__in=cards), None))
+    return {one.card.id: one for one in found}
+
+
+def versions() -> QuerySet[Tariff]:
+    """Every published version, with its source, back end, provider and rules. Order is the caller's."""
+    rules = Prefetch("rules", RatingRule.objects.order_by("position"))
+    return _rows(Tariff.objects.all(), None).prefetch_related(rules)
+
+
+def card_of(row: Tariff) -> RateCard:
+    """Of a row of `versions`."""
+    return _card(row, tuple(tariffs.read_rule(rule) for rule in row.rules.all()))
+
+
+def _covers(at: datetime) -> Q:
+    return Q(starts_at__lte=at) & (Q(ends_at__isnull=True) | Q(ends_at__gt=at))
+
+
 def announcements(sources: Collection[int] | None, now: datetime) -> Sequence[Announcement]:
     """What is published at `now` and not in force yet, the soonest first; at most `MOST`. Three queries at most.
 
     :param sources: primary keys of the sources that matter; None: all.
     """
     rows = _rows(Tariff.objects.filter(starts_at__gt=now, published_at__lte=now), sources)
+    return _with_changes(rows.order_by("starts_at", "pk")[:MOST])
+
+
+def _with_changes(rows: QuerySet[Tariff]) -> list[Announcement]:
     earlier = Tariff.objects.filter(source_id=OuterRef("source_id"), starts_at__lt=OuterRef("starts_at"))
-    before_id = Subquery(earlier.order_by("-starts_at").values("pk")[:1])
-    found = list(rows.annotate(before_id=before_id).order_by("starts_at", "pk")[:MOST])
+    found = list(rows.annotate(before_id=Subquery(earlier.order_by("-starts_at").values("pk")[:1])))
     wanted = {row.before_id for row in found if row.before_id} - {row.pk for row in found}
     others = list(_rows(Tariff.objects.filter(pk__in=wanted), None)) if wanted else []
     cards = {card.id: card for card in _cards([*found, *others])}

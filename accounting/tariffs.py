@@ -187,11 +187,16 @@ def _terms(rule: RuleSpec) -> dict[str, Any]:
 
 
 def _check_announcement(before: Tariff, rules: Sequence[RuleSpec], starts_at: datetime, now: datetime) -> None:
-    days = timedelta(days=getattr(settings, "TARIFF_ANNOUNCEMENT_DAYS", ANNOUNCEMENT.days))
+    days = announcement()
     if starts_at < now + days - timedelta(minutes=1) and _may_raise(load(before.pk), rules):
         raise TariffInvalid(
             f"a price may rise, so it must be published {days.days} days before it starts", field="starts_at"
         )
+
+
+def announcement() -> timedelta:
+    """How long ahead a price that may rise is published (T3)."""
+    return timedelta(days=getattr(settings, "TARIFF_ANNOUNCEMENT_DAYS", ANNOUNCEMENT.days))
 
 
 def _may_raise(old: Sequence[Rule], new: Sequence[RuleSpec]) -> bool:

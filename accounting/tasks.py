@@ -12,7 +12,7 @@ from django.core.management import call_command
 from django.db import connection
 from django.utils import timezone
 
-from accounting import alerts, allowances, estimates, grants, holds, outbox
+from accounting import activity, alerts, allowances, estimates, grants, holds, outbox, popularity
 from accounting.callbacks import delivery
 from accounting.models import Heartbeat
 
@@ -105,6 +105,18 @@ def verify_books(**_: Any) -> None:
             call_command("verify_ledger")
         finally:
             cursor.execute("SELECT pg_advisory_unlock(hashtext('verify_books'))")
+
+
+@shared_task(name="accounting.tasks.count_reports", ignore_result=True)
+def count_reports() -> int:
+    """Counts for the page about back ends what they reported; run every minute, safe to run twice at once."""
+    return activity.count(timezone.now())
+
+
+@shared_task(name="accounting.tasks.count_popularity", ignore_result=True)
+def count_popularity() -> int:
+    """Counts which algorithms many people use; run every hour, safe to run twice at once."""
+    return popularity.count(timezone.now())
 
 
 JUDGED_AT_ONCE = 2_000

@@ -11,6 +11,7 @@ from datetime import datetime
 from django.utils import timezone
 
 from accounting.estimates.comparing import Comparison, Obstacle, Option, compare, load_capabilities
+from accounting.estimates.disclosure import ANYBODY, FEWEST, Audience
 from accounting.estimates.forecasting import Estimate, Forecaster
 from accounting.estimates.judging import CalibrationView, Span, calibrate, calibration, judge, remember
 from accounting.estimates.observing import collect
@@ -18,6 +19,9 @@ from accounting.estimates.stored import Said, of_jobs
 from accounting.workloads import Workload
 
 __all__ = [
+    "ANYBODY",
+    "FEWEST",
+    "Audience",
     "CalibrationView",
     "Comparison",
     "Estimate",
@@ -44,15 +48,17 @@ def estimate(
     plan: str | None = None,
     organisation_class: str | None = None,
     at: datetime | None = None,
+    audience: Audience | None = None,
 ) -> list[Estimate]:
     """What the workload would cost on each back end of which enough is known, cheapest median first.
 
     :param sources: source ids to look at; None: all. One of which nothing is known is left out, never invented (E1).
     :param plan, organisation_class: of who would pay, for tariffs that ask; None: as those who ran jobs like it.
     :param at: what was known and in force then; default: now.
+    :param audience: the people who are told, from whom single users' jobs are kept (E4); None: a back end.
     """
     facts = _facts(plan, organisation_class)
-    forecaster = Forecaster(at or timezone.now(), workload.kind, workload.search_keys(), facts=facts)
+    forecaster = Forecaster(at or timezone.now(), workload.kind, workload.search_keys(), facts=facts, audience=audience)
     return forecaster.estimate_all(workload, sources)
 
 

@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from accounting import workloads
 from accounting.errors import InvalidInput, NotFound
+from accounting.estimates.disclosure import Audience
 from accounting.estimates.evidence import Place
 from accounting.estimates.forecasting import Estimate, Forecaster
 from accounting.models import BackEnd, BackEndCapability
@@ -54,14 +55,24 @@ class Comparison:
     at: datetime
 
 
-def compare(workload: Workload, *, facts: Mapping[str, str] | None = None, at: datetime | None = None) -> Comparison:
-    """Every source, each once: with an estimate, or with the reason why there is none. Six queries at most."""
+def compare(
+    workload: Workload,
+    *,
+    facts: Mapping[str, str] | None = None,
+    at: datetime | None = None,
+    audience: Audience | None = None,
+) -> Comparison:
+    """Every source, each once: with an estimate, or with the reason why there is none. Seven queries at most.
+
+    :param audience: the people who are told, from whom single users' jobs are kept (E4); None: a back end.
+    """
     at = at or timezone.now()
-    forecaster = Forecaster(at, workload.kind, workload.search_keys(), facts=facts)
+    forecaster = Forecaster(at, workload.kind, workload.search_keys(), facts=facts, audience=audience)
     places = list(forecaster.places.values())
     ran = forecaster.ran(forecaster.choose_key(workload))
     lists = _lists({place.backend_pk for place in places})
-    seen = _collections_seen(workload.collections)
+    # That somebody used a collection there is nothing that others may conclude from an answer.
+    seen = _collections_seen(workload.collections) if audience is None else ()
     options: list[Option] = []
     obstacles: list[Obstacle] = []
     for place in places:

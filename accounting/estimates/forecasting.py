@@ -14,7 +14,8 @@ from datetime import datetime, timedelta
 from statistics import median
 
 from accounting.credits import LARGEST
-from accounting.estimates import conformal, evidence, rerating
+from accounting.estimates import conformal, disclosure, evidence, rerating
+from accounting.estimates.disclosure import Audience
 from accounting.estimates.evidence import Evidence, Place
 from accounting.estimates.pooling import Pool, Row
 from accounting.workloads import Workload
@@ -80,12 +81,17 @@ class Forecaster:
         *,
         places: Sequence[Place] | None = None,
         facts: Mapping[str, str] | None = None,
+        audience: Audience | None = None,
     ) -> None:
-        """:param facts: who would pay (plan, organisation_class); jobs are rated as if theirs."""
+        """:param facts: who would pay (plan, organisation_class); jobs are rated as if theirs.
+        :param audience: who is told; None: a back end, or nobody.
+        """
         self.at = at
         self.places = {place.pk: place for place in (evidence.places(at) if places is None else places)}
         self._facts = dict(facts or {})
         self._jobs = evidence.find(kind, keys, at) if keys else []
+        if audience is not None:
+            self._jobs = disclosure.screen(self._jobs, keys, audience)
         self._scores = evidence.scores(at) if self._jobs else {}
         self._pools: dict[tuple[str, str], Pool | None] = {}
         self._ended_under: dict[str, list[Evidence]] = defaultdict(list)

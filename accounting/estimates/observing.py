@@ -176,6 +176,7 @@ def _describe(
     found += [(True, described) for report in reports if (described := _in_report(report))]
     if found:
         _, described = max(found, key=lambda one: (one[0], one[1].at))
+        described = replace(described, more_keys=tuple(sorted({line.process for _, line, _ in _priced(reports)})))
     elif (derived := _from_added_value(reports)) is not None:
         described = derived
     else:
@@ -198,15 +199,20 @@ def _in_report(report: _Report) -> _Described | None:
         return None
 
 
-def _from_added_value(reports: Sequence[_Report]) -> _Described | None:
-    """The service that cost most and its area. Back ends report every process of a graph: only priced ones tell."""
-    priced = [
+def _priced(reports: Sequence[_Report]) -> list[tuple[int, rerating.Line, _Report]]:
+    """The services that cost something. Back ends report every process of a graph: only priced ones tell."""
+    return [
         (amount, line, report)
         for report in reports
         if report.endpoint == ADDED_VALUE
         for line, amount in report.lines
         if line.process and amount > 0 and line.canonical_unit == "km2" and float(line.canonical_quantity) > 0
     ]
+
+
+def _from_added_value(reports: Sequence[_Report]) -> _Described | None:
+    """The service that cost most and its area."""
+    priced = _priced(reports)
     if not priced:
         return None
     _, line, report = max(priced, key=lambda one: (one[0], one[1].process))

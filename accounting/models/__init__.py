@@ -1,6 +1,7 @@
 """Rows of accounting; private to this app (import contract). Ledger tables are written by SQL functions only."""
 
 from accounting.models.account import Account
+from accounting.models.activity import PopularProcess, ReportingHour
 from accounting.models.alert import BalanceAlert
 from accounting.models.allowance import Allowance
 from accounting.models.audit import AuditEntry
@@ -55,11 +56,13 @@ __all__ = [
     "Organisation",
     "OutboxEvent",
     "Person",
+    "PopularProcess",
     "Posting",
     "Project",
     "Provider",
     "QuarantinedReport",
     "RatingRule",
+    "ReportingHour",
     "ServiceClient",
     "Source",
     "Spend",

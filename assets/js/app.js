@@ -152,6 +152,13 @@ function chartOf(data) {
   };
 }
 
+// A form that was not accepted comes back with what is wrong beside its fields.
+document.addEventListener('htmx:beforeSwap', (event) => {
+  if (event.detail.xhr.status !== 422) return;
+  event.detail.shouldSwap = true;
+  event.detail.isError = false;
+});
+
 const redraw = () => { for (const canvas of drawn.keys()) if (canvas.isConnected) draw(canvas.closest('[data-chart]')); };
 new MutationObserver(redraw).observe(document.documentElement, { attributeFilter: ['data-theme'] });
 matchMedia('(prefers-color-scheme: dark)').addEventListener('change', redraw);

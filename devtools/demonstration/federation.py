@@ -49,5 +49,30 @@ MEMBERS = (
     ),
 )
 
+_COMMON = (
+    "load_collection",
+    "filter_bbox",
+    "filter_temporal",
+    "reduce_dimension",
+    "aggregate_temporal",
+    "ndvi",
+    "save_result",
+)
+OFFERS: dict[str, dict[str, list[dict[str, str]]]] = {
+    slug: {
+        "collections": [{"id": name} for name in collections],
+        "processes": [{"id": name} for name in (*_COMMON, *processes)],
+    }
+    for slug, collections, processes in (
+        ("terrascope", ("SENTINEL1_GRD", "SENTINEL2_L2A", "TERRASCOPE_S2_LAI_V2"), ("crop_type_map", "snow_line")),
+        (
+            "cdse",
+            ("SENTINEL1_GRD", "SENTINEL2_L1C", "SENTINEL2_L2A", "SENTINEL3_OLCI_L1B"),
+            ("crop_type_map", "snow_line"),
+        ),
+        ("eodc", ("SENTINEL1_GRD", "SENTINEL1_SIG0_20M", "SENTINEL2_L2A"), ()),
+    )
+}
+"""What some say that they have, as openEO's lists do, by the slug of the back end."""
 CLIENT_OF = {source.source_id: member.client_id for member in MEMBERS for source in member.sources}
 """Source id to the client that reports for it."""

@@ -16,8 +16,8 @@ from decimal import Decimal
 from django.conf import settings
 from django.db import connection, transaction
 
+from accounting import activity, estimates, grants, ledger, popularity, queries, registry, usage, workloads
 from accounting import allowances as given
-from accounting import estimates, grants, ledger, queries, registry, usage, workloads
 from accounting.api.etl import reading
 from accounting.credits import MICROS
 from accounting.reports import ADDED_VALUE, RESOURCES, UsageReport
@@ -73,7 +73,9 @@ def seed(*, now: datetime | None = None, days: int = DAYS) -> bool:
 
 
 def _learn(now: datetime) -> None:
-    """What the hourly task would have learnt from the past by now: estimates, and how good they were."""
+    """What the regular tasks would know of the past by now: who reports, estimates, and how good they were."""
+    activity.count(now)
+    popularity.count(now)
     estimates.collect(now=now)
     _refresh_statistics()  # else judging, day by day, is planned for tables that were empty a moment ago
     estimates.judge(now=now)

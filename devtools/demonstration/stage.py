@@ -9,9 +9,9 @@ from datetime import datetime
 from django.conf import settings
 from django.db import connection
 
-from accounting import organisations, registry, tariffs
+from accounting import estimates, organisations, registry, tariffs
 from accounting.principals import ServicePrincipal
-from devtools.demonstration.federation import MEMBERS
+from devtools.demonstration.federation import MEMBERS, OFFERS
 from devtools.demonstration.people import ORGANISATIONS, PEOPLE, SERVICE_ACCOUNT
 from devtools.demonstration.rates import RATE_CARDS, RateCard
 from portal import claims, exports
@@ -37,6 +37,8 @@ class Stage:
                 backend = registry.register_backend(source.backend, source.backend_name, provider, source.url)
                 self.backends[source.backend] = backend
                 self.sources[source.source_id] = registry.register_source(source.source_id, backend, self.issuer)
+                if source.backend in OFFERS:
+                    estimates.load_capabilities(source.backend, OFFERS[source.backend])
             names = [source.source_id for source in member.sources]
             client = registry.register_client(self.issuer, member.client_id, f"{member.name} job tracker", names)
             self.clients[member.client_id] = ServicePrincipal(client, self.issuer, member.client_id, "", member.name)

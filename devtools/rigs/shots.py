@@ -33,6 +33,7 @@ PLAN = {
     "ines": (
         *("/dashboard/", "/jobs/", "/jobs/?kind=batch&sort=cost", "/compare/", "/holds/", "/estimates/"),
         *("/profile/", "/profile/tokens/", "/profile/tokens/new/", "/profile/data/", "/profile/data/erase/"),
+        *("/usage/", "/usage/?period=90d&by=week&split=backend", "/usage/entries/", "/usage/views/"),
         *("/search/?q=ndvi", "/help/team-lead/", "/nothing/here"),
         *("/notifications/", "/profile/notifications/", "/mail/"),
     ),
@@ -45,6 +46,8 @@ PLAN = {
 }
 OPEN = (
     *("/", "/help/", "/help/researcher/", "/styleguide/"),
+    *("/", "/rates/", "/rates/cdse/", "/rates/cdse/1/", "/backends/", "/backends/cdse/"),
+    *("/estimate/", "/estimate/?what=snow_line&area=400"),
     *("/session-over/", "/signed-out/", "/oidc/callback/?error=access_denied"),
 )
 

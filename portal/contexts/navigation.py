@@ -18,7 +18,7 @@ ANYBODY, PERSON, STAFF = "anybody", "person", "staff"
 WORK, TEAM, FEDERATION, OPERATION, SUPPORT = "work", "team", "federation", "operation", "support"
 GROUPS: tuple[tuple[str, str | _StrPromise], ...] = (
     (WORK, ""),
-    (TEAM, _("Organisation")),
+    (TEAM, ""),
     (FEDERATION, _("Federation")),
     (OPERATION, _("Operation")),
     (SUPPORT, ""),
@@ -47,9 +47,29 @@ ENTRIES = (
     Entry(
         "dashboard", _("Dashboard"), icon="layout-dashboard", group=WORK, main=1, words=_("balance credits left start")
     ),
+    Entry(
+        "usage", _("Usage"), icon="chart-column", group=WORK, main=2, words=_("spent by day member project algorithm")
+    ),
     Entry("jobs", _("Jobs"), icon="list-checks", group=WORK, main=3, words=_("costs receipts charges")),
     Entry("holds", _("Holds"), icon="hourglass", group=WORK, main=4, words=_("reserved running budget")),
     Entry("estimates", _("Estimates"), icon="gauge", group=WORK, main=5, words=_("accuracy calibration")),
+    Entry(
+        "organisation",
+        _("Organisation"),
+        icon="users",
+        group=TEAM,
+        words=_("members projects limits budgets team invite"),
+    ),
+    Entry("rates", _("Rates"), icon="tags", group=FEDERATION, audience=ANYBODY, words=_("prices tariff calculator")),
+    Entry("backends", _("Back ends"), icon="server", group=FEDERATION, audience=ANYBODY, words=_("providers status")),
+    Entry(
+        "estimate-form",
+        _("Estimate a job"),
+        icon="calculator",
+        group=FEDERATION,
+        audience=ANYBODY,
+        words=_("cost before"),
+    ),
     Entry("admin:index", _("Records"), icon="database", group=OPERATION, audience=STAFF, words=_("admin ledger")),
     Entry(
         "help", _("Help"), icon="circle-question-mark", group=SUPPORT, audience=ANYBODY, words=_("questions answers")
@@ -60,6 +80,8 @@ ELSEWHERE = (
     Entry("notifications", _("Notifications"), icon="bell", group=WORK, words=_("alerts told unread mail")),
     Entry("notification-preferences", _("Notification preferences"), icon="bell", group=WORK, words=_("e-mail digest")),
     Entry("compare", _("Compare jobs"), icon="scale", group=WORK, words=_("difference side by side")),
+    Entry("compare", _("Compare jobs"), icon="scale", group=WORK, words=_("difference why dearer")),
+    Entry("notifications", _("Notifications"), icon="bell", group=WORK, words=_("notices alerts mail")),
     Entry("profile", _("Profile"), icon="circle-user", group=WORK, words=_("account identity roles entitlements")),
 )
 

@@ -18,12 +18,14 @@ from portal.contexts import frame, notices
 from portal.contexts import terms as agreements
 from portal.models import User
 from portal.views.access import signed_in, user_of
+from portal.views.caching import unguarded_for_strangers
 from portal.views.sign_in import safe_path
 
 YEAR_SECONDS = 365 * 24 * 3600
 MAX_DIGITS = 19
 
 
+@unguarded_for_strangers
 @require_POST
 def choose_theme(request: HttpRequest) -> HttpResponse:
     """Remember the colours in a cookie, so that the first byte of the next page has them."""
@@ -44,6 +46,7 @@ def choose_theme(request: HttpRequest) -> HttpResponse:
     return response
 
 
+@unguarded_for_strangers
 @require_POST
 def choose_language(request: HttpRequest) -> HttpResponse:
     """Remember the language: with the person who is signed in, and in a cookie for whoever is not."""

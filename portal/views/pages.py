@@ -7,18 +7,23 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.templatetags.static import static
 from django.urls import reverse
+from django.utils import timezone
 from django.views.decorators.http import require_GET
 
 from portal.contexts import dashboard as dashboards
+from portal.contexts import landing as landing_pages
 from portal.views.access import paying, signed_in, user_of
+from portal.views.caching import public
 
 
 @require_GET
+@public
 def landing(request: HttpRequest) -> HttpResponse:
     """What this is, for strangers; whoever is signed in goes on to the dashboard."""
     if request.user.is_authenticated:
         return HttpResponseRedirect(reverse("dashboard"))
-    return render(request, "portal/landing.html", {"provider": settings.OIDC_TITLE})
+    context = {"provider": settings.OIDC_TITLE, "page": landing_pages.page_of(timezone.now())}
+    return render(request, "portal/landing.html", context)
 
 
 @require_GET

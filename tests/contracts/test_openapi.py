@@ -16,7 +16,7 @@ from jsonschema import Draft202012Validator
 from accounting.api.v1 import filters
 
 SNAPSHOT = Path(__file__).parent / "openapi-v1.json"
-PUBLIC = {"/api/v1/openeo/billing"}
+PUBLIC = {"/api/v1/openeo/billing", "/api/v1/tariffs", "/api/v1/tariffs/{tariff}"}
 WRITES_NOTHING = {"/api/v1/quotes", "/api/v1/precheck", "/api/v1/estimates", "/api/v1/openeo/estimate"}
 """Posted only because what is asked about does not fit an address: nothing to be done once."""
 PAGE_PARAMETERS = {"cursor", "limit"}
@@ -73,6 +73,8 @@ def test_says_it_is_openapi_31_and_holds_our_operations_only() -> None:
         ("GET", "/api/v1/entries"),
         ("GET", "/api/v1/jobs"),
         ("GET", "/api/v1/jobs/{source}/{job_id}"),
+        ("GET", "/api/v1/tariffs"),
+        ("GET", "/api/v1/tariffs/{tariff}"),
         ("POST", "/api/v1/estimates"),
         ("GET", "/api/v1/estimates/comparison"),
         ("GET", "/api/v1/estimates/calibration"),

@@ -9,7 +9,7 @@ from decimal import Decimal
 
 from django.db import connection
 
-from accounting import grants, organisations, outbox, queries, registry, tariffs, usage
+from accounting import activity, grants, organisations, outbox, queries, registry, tariffs, usage
 from accounting.models import Calibration, Source
 from accounting.principals import ServicePrincipal
 from accounting.rating import UsageLine
@@ -72,6 +72,7 @@ def furnish(issuer: str, now: datetime | None = None, jobs: int = 32) -> Scene:
         _refused_job(clients[CDSE], alice.personal_organisation, now)
         clock.move(cursor, None)
     outbox.deliver()
+    activity.count(now)
     return scene
 
 

@@ -1,10 +1,12 @@
-"""Addresses of jobs. A source has slashes of its own, and a job id may have some."""
+"""Addresses of what answers name. A source has slashes of its own, and a job id may have some."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 from uuid import UUID
+
+from django.conf import settings
 
 ROOT = "/api/v1"
 
@@ -15,6 +17,11 @@ def job(source: str, job_id: str) -> str:
 
 def hold(uuid: UUID) -> str:
     return f"{ROOT}/holds/{uuid}"
+
+
+def rate_card(backend: str, source: str, version: int) -> str:
+    """The page for people."""
+    return f"{settings.PUBLIC_URL}/rates/{quote(backend)}/{version}/?{urlencode({'source': source})}"
 
 
 def readings(path: str) -> Iterator[tuple[str, str]]:

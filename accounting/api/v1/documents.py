@@ -137,6 +137,31 @@ class Rule(Struct):
     ]
 
 
+class PublishedRule(Rule):
+    """A price as published, and what it is the price of; the narrowest rule that fits a metric prices it."""
+
+    metric: Annotated[str, Meta(examples=["cpu"])]
+    unit: Annotated[str, Meta(description="That the price is for.", examples=["cpu-hour"])]
+    beneficiary: Annotated[str, Meta(description="`provider`, `platform` or `publisher:<name>`.")]
+
+
+class PublishedTariff(Tariff):
+    """A version of a source's rate card: in force now, before, or from an announced instant on."""
+
+    source: str
+    backend: str
+    provider: str
+    note: str
+    published_at: datetime
+    rules: list[PublishedRule]
+    href: Annotated[str, Meta(description="Its page, with what it changed.", extra_json_schema={"format": "uri"})]
+
+
+class PublishedTariffPage(Struct):
+    items: list[PublishedTariff]
+    next: Annotated[str, Meta(description="Address of the next page.", extra_json_schema={"format": "uri"})] | None
+
+
 class Payee(Struct):
     kind: Literal["provider", "publisher", "platform"]
     name: str

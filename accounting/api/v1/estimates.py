@@ -20,7 +20,7 @@ from accounting.api.v1 import estimate_shapes as shapes
 from accounting.api.v1.balance import PRIVATE
 from accounting.credits import to_text
 from accounting.errors import EstimateComplexity, InvalidInput
-from accounting.estimates import CalibrationView, Comparison, Estimate, Span
+from accounting.estimates import ANYBODY, Audience, CalibrationView, Comparison, Estimate, Span
 from accounting.principals import PersonPrincipal
 from accounting.workloads import Workload
 
@@ -83,8 +83,19 @@ def facts_of(request: Request) -> Mapping[str, str]:
     person = organisations.find_person(caller.issuer, caller.sub)
     if person is None:
         return {}
-    payer = caller.organisation or person.current_organisation
+    payer = caller.organisation or person.payer
     return {"plan": person.plan, "organisation_class": organisations.category_of(payer)}
+
+
+def audience_of(request: Request) -> Audience | None:
+    """People see what many jobs have in common, and their own (E4); a back end sees all."""
+    caller: object = request.user
+    if not isinstance(caller, PersonPrincipal):
+        return None
+    person = organisations.find_person(caller.issuer, caller.sub)
+    if person is None:
+        return ANYBODY
+    return Audience(frozenset(one.organisation for one in organisations.memberships(person.pk)))
 
 
 def expiry(one: Estimate, now: datetime) -> datetime:
@@ -94,10 +105,10 @@ def expiry(one: Estimate, now: datetime) -> datetime:
 
 def _answer(request: Request, workload: Workload, sources: Sequence[str] | None) -> Response:
     """:raises EstimateComplexity: no back end (of those named) has a figure."""
-    found = estimates.compare(workload, facts=facts_of(request))
+    found = estimates.compare(workload, facts=facts_of(request), audience=audience_of(request))
     document = _document(workload, found, sources, estimates.calibration())
     if not document.estimates:
-        detail = "No finished job like this is known on these back ends, so any figure would be invented."
+        detail = "Too few finished jobs like this are known on these back ends, so any figure would be invented."
         raise EstimateComplexity(detail, without=[_plain(one) for one in document.without])
     return Response(document, headers=PRIVATE)
 

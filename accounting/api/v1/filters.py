@@ -62,3 +62,13 @@ class JobFilter(FilterSet):  # type: ignore[misc]  # the library has no types
     kind = NamedFilter(["batch", "sync"], field_name="kind")
     locals()["from"] = InstantFilter(field_name="reported_at", lookup_expr="gte", help_text="Reported at or after.")
     to = InstantFilter(field_name="reported_at", lookup_expr="lt", help_text="Reported before.")
+
+
+def _in_force(rows: QuerySet[Any], _name: str, at: Any) -> QuerySet[Any]:
+    return rows.filter(Q(starts_at__lte=at) & (Q(ends_at__isnull=True) | Q(ends_at__gt=at)))
+
+
+class TariffFilter(FilterSet):  # type: ignore[misc]  # the library has no types
+    source = CharFilter(field_name="source__source_id", max_length=200)
+    backend = CharFilter(field_name="source__backend__slug", max_length=50)
+    at = InstantFilter(method=_in_force, help_text="In force at that instant.")

@@ -194,6 +194,36 @@ PAGES = [
     *rate_limits(200),
 ]
 
+TAG = header("ETag", "Send it as If-None-Match: 304 when nothing has changed.", [200])
+
+list_tariffs = extend_schema(
+    operation_id="list_tariffs",
+    tags=["Tariffs"],
+    summary="What back ends ask: rate cards in force, past and announced, the newest first",
+    description="Public, the same for everybody, with an ETag. A published tariff never changes, but for an end that "
+    "its successor sets. How rules price: docs/receipts.md.",
+    responses={(200, JSON): documents.PublishedTariffPage},
+    parameters=[
+        query("source", SOURCE, "Of that source."),
+        query("backend", {"type": "string", "pattern": "^[A-Za-z0-9_-]{1,50}$"}, "Of that back end's sources."),
+        query("at", INSTANT, "In force at that instant."),
+        TAG,
+        *PAGES,
+    ],
+    filters=False,
+    auth=[],
+)
+
+read_tariff = extend_schema(
+    operation_id="read_tariff",
+    tags=["Tariffs"],
+    summary="A version of a rate card",
+    description="The tariff that a receipt names. Public, with an ETag.",
+    responses={(200, JSON): documents.PublishedTariff},
+    parameters=[OpenApiParameter("tariff", WHOLE, OpenApiParameter.PATH), TAG, *rate_limits(200)],
+    auth=[],
+)
+
 list_entries = extend_schema(
     operation_id="list_entries",
     tags=["Credits"],
@@ -278,7 +308,7 @@ read_openeo_billing = extend_schema(
     summary="What a back end shows as billing",
     description="For the member `billing` of openEO's `GET /`. Public, the same for everybody, with an ETag.",
     responses={(200, JSON): documents.OpenEOBilling},
-    parameters=[header("ETag", "Send it as If-None-Match: 304 when nothing has changed.", [200]), *rate_limits(200)],
+    parameters=[TAG, *rate_limits(200)],
     auth=[],
 )
 

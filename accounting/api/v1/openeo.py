@@ -5,12 +5,10 @@ Both have exactly openEO's shapes, so amounts are JSON numbers here and errors o
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 
 import msgspec
 from django.conf import settings
-from django.utils.http import parse_etags
 from django.utils.module_loading import import_string
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
@@ -19,15 +17,13 @@ from rest_framework.views import APIView
 
 from accounting import plans, queries
 from accounting.api.permissions import OnlyPeople
-from accounting.api.v1 import documents, openapi, parameters
+from accounting.api.v1 import caching, documents, openapi, parameters
 from accounting.api.v1.balance import PRIVATE
 from accounting.api.v1.permissions import organisation_of, person_of
 from accounting.credits import to_number
 from accounting.queries import GrantView
 
-CACHED = "public, max-age=300"
-#: Anybody's page may read it, and nothing of a signed-in person comes along.
-ANY_ORIGIN = {"Access-Control-Allow-Origin": "*"}
+CACHED_SECONDS = 300
 
 
 class BillingView(APIView):
@@ -42,11 +38,7 @@ class BillingView(APIView):
     def get(self, request: Request) -> Response:
         parameters.refuse_unknown(request)
         billing = documents.OpenEOBilling("credits", plans.DEFAULT, [_plan(kind) for kind in plans.KINDS])
-        tag = f'"{hashlib.sha256(msgspec.json.encode(billing)).hexdigest()[:32]}"'
-        headers = {"ETag": tag, "Cache-Control": CACHED, **ANY_ORIGIN}
-        if _is_known(request.headers.get("If-None-Match", ""), tag):
-            return Response(status=304, headers=headers)
-        return Response(billing, headers=headers)
+        return caching.public(request, billing, CACHED_SECONDS)
 
 
 class MeView(APIView):
@@ -59,7 +51,7 @@ class MeView(APIView):
     def get(self, request: Request) -> Response:
         parameters.refuse_unknown(request, frozenset({"organisation"}))
         person = person_of(request)
-        organisation = organisation_of(request)
+        organisation = organisation_of(request, paying=True)
         grants = queries.open_grants(organisation)
         me = documents.OpenEOUser(
             user_id=person.sub,
@@ -70,11 +62,6 @@ class MeView(APIView):
             name=import_string(settings.NAME_OF_PERSON)(person.pk) or msgspec.UNSET,
         )
         return Response(me, headers=PRIVATE)
-
-
-def _is_known(header: str, tag: str) -> bool:
-    """RFC 9110, 13.1.2: compared without regard to weakness."""
-    return not {tag, "*"}.isdisjoint(one.removeprefix("W/") for one in parse_etags(header))
 
 
 def _plan(kind: plans.Kind) -> documents.OpenEOPlan:

@@ -12,7 +12,7 @@ from accounting.api.permissions import PeopleAndServices
 from accounting.api.v1 import estimate_openapi, intake, parameters
 from accounting.api.v1 import estimate_shapes as shapes
 from accounting.api.v1.balance import PRIVATE
-from accounting.api.v1.estimates import MOST_BYTES, expiry, facts_of
+from accounting.api.v1.estimates import MOST_BYTES, audience_of, expiry, facts_of
 from accounting.credits import to_number
 from accounting.errors import EstimateComplexity
 
@@ -29,7 +29,8 @@ class OpenEoEstimateView(APIView):
         parameters.refuse_unknown(request)
         sent = intake.convert(request.data, shapes.OpenEoEstimateRequest)
         now = timezone.now()
-        found = estimates.estimate(shapes.to_workload(sent), [sent.source], at=now, **facts_of(request))
+        workload, audience = shapes.to_workload(sent), audience_of(request)
+        found = estimates.estimate(workload, [sent.source], at=now, audience=audience, **facts_of(request))
         if not found:
             raise EstimateComplexity(EstimateComplexity.title)  # word for word, so that a back end can hand it on
         (one,) = found

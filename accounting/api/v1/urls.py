@@ -22,6 +22,7 @@ from accounting.api.v1.openeo import BillingView, MeView
 from accounting.api.v1.openeo_estimate import OpenEoEstimateView
 from accounting.api.v1.prechecks import PrecheckView
 from accounting.api.v1.quotes import QuoteView
+from accounting.api.v1.tariffs import TariffsView, TariffView
 from accounting.api.v1.usage_reports import UsageReportBatchView, UsageReportView
 
 urlpatterns = [
@@ -44,6 +45,8 @@ urlpatterns = [
     path("openeo/billing", BillingView.as_view(), name="openeo-billing"),
     path("openeo/me", MeView.as_view(), name="openeo-me"),
     path("jobs/<path:source>/<str:job_id>", JobView.as_view(), name="job"),
+    path("tariffs", TariffsView.as_view(), name="tariffs"),
+    path("tariffs/<str:tariff>", TariffView.as_view(), name="tariff"),
     path("estimates", EstimatesView.as_view(), name="cost-estimates"),
     path("estimates/comparison", ComparisonView.as_view(), name="estimate-comparison"),
     path("estimates/calibration", EstimateCalibrationView.as_view(), name="estimate-calibration"),

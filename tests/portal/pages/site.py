@@ -32,10 +32,13 @@ PAGES = (
     *("/profile/tokens/", "/profile/tokens/new/", "/profile/data/", "/profile/data/erase/"),
     *("/organisation/", "/organisation/members/", "/organisation/projects/", "/organisation/project/dunes/"),
     *("/organisation/limits/", "/organisation/transfers/", "/organisation/audit/", "/organisation/new/"),
+    *("/rates/", "/rates/cdse/", "/backends/", "/backends/terrascope/", "/estimate/?what=ndvi&area=10"),
 )
 OPEN_PAGES = (
     *("/", "/signed-out/", "/profile/erased/", "/session-over/", "/search/?q=failed+job"),
     *("/help/", "/help/researcher/", "/help/back-end-operator/", "/help/publisher/", "/styleguide/"),
+    *("/rates/", "/rates/terrascope/", "/rates/terrascope/1/?source=TerraScope%2FMEP"),
+    *("/backends/", "/backends/cdse/", "/estimate/", "/estimate/?what=ndvi&area=10"),
 )
 #: Pages whose status is an error on purpose: Chromium reports that on the console, and only that is excused.
 FAULT_PAGES = (

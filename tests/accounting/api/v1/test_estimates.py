@@ -57,16 +57,27 @@ class TestWhoMay:
 
     @learnt
     @pytest.mark.parametrize(("method", "path", "body"), ADDRESSES)
-    @pytest.mark.parametrize("who", ["alice", "charlie", "backend", "other_backend"])
-    def test_every_person_and_back_end(self, callers: Callers, who: str, method: str, path: str, body: Any) -> None:
+    @pytest.mark.parametrize("who", ["alice", "backend", "other_backend"])
+    def test_whoever_ran_the_jobs_and_every_back_end(
+        self, callers: Callers, who: str, method: str, path: str, body: Any
+    ) -> None:
         answer = call(getattr(callers, who), method, path, body)
         assert answer.status_code == 200, answer.json()
         assert answer["Cache-Control"] == "no-store" or path == "/estimates/calibration"
 
     @learnt
+    @pytest.mark.parametrize("who", ["bob", "charlie"])
+    def test_others_are_told_nothing_of_jobs_that_one_user_ran(self, callers: Callers, who: str) -> None:
+        for method, path, body in ADDRESSES[:2]:
+            answer = call(getattr(callers, who), method, path, body)
+            assert (answer.status_code, answer.json()["code"]) == (422, "EstimateComplexity")
+        answer = getattr(callers, who).post("/openeo/estimate", {**ASKED, "source": SOURCE})
+        assert (answer.status_code, answer.json()["code"]) == (500, "EstimateComplexity")
+
+    @learnt
     def test_who_asks_for_the_first_time_gets_no_account_by_it(self, callers: Callers) -> None:
         before = Person.objects.count()
-        assert callers.person("newcomer").post("/estimates", ASKED).status_code == 200
+        assert callers.person("newcomer").post("/estimates", ASKED).status_code == 422
         assert Person.objects.count() == before
 
 
