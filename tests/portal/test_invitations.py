@@ -57,9 +57,10 @@ class TestTheLink:
         (sent,) = mail.outbox
         assert sent.to == ["Maren@Example.org"]
         assert made.link.startswith(settings.PUBLIC_URL)
-        (html, kind), *_ = sent.alternatives  # type: ignore[attr-defined]
+        assert isinstance(sent, mail.EmailMultiAlternatives)
+        (html, kind), *_ = sent.alternatives
         assert kind == "text/html"
-        for body in (sent.body, html):
+        for body in (str(sent.body), str(html)):
             assert made.link in body
             assert "Geo Lab Ghent" in body
         row = Invitation.objects.values().get()
