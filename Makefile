@@ -5,7 +5,7 @@ PORT ?= 8600
 ARGS ?=
 export PORT LIVE STATE_DIR
 
-.PHONY: run manage test services lint types format crash bench fuzz shots races model lock messages set-up set-up-test clean reset
+.PHONY: run manage test services lint types format crash bench bench_portal fuzz shots races model lock messages set-up set-up-test clean reset
 
 run: set-up
 	@exec $(PYTHON) -m devtools.run
@@ -28,7 +28,7 @@ types: set-up-test
 format: set-up-test
 	@$(PYTHON) -m ruff check --fix -q . ; $(PYTHON) -m ruff format .
 
-crash bench fuzz shots: set-up-test
+crash bench bench_portal fuzz shots: set-up-test
 	@exec $(PYTHON) -m devtools.testenv -- $(PYTHON) -m devtools.rigs.$@ $(ARGS)
 
 races: set-up-test ## the races of tests/concurrency, 200 rounds each

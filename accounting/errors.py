@@ -54,6 +54,18 @@ class PersonTokenNeeded(DomainError):
     code, status, title = "person_token_needed", 403, "Only a person may do this"
 
 
+class ScopeMissing(DomainError):
+    """`extra["scope"]` is the missing one; without it no script token may call the address at all."""
+
+    code, status, title = "scope_missing", 403, "The script token may not do this"
+
+
+class ErasureBlocked(DomainError):
+    """Nothing was erased."""
+
+    code, status, title = "erasure_blocked", 409, "What is personal cannot be erased yet"
+
+
 class NotFound(DomainError):
     code, status, title = "not_found", 404, "Not found"
 
@@ -124,6 +136,12 @@ class PermissionsInsufficient(DomainError):
     code, status, title = "PermissionsInsufficient", 403, "The user may not do this"
 
 
+class NotPermitted(DomainError):
+    """A member whose role does not allow it; `needed` are the roles that do."""
+
+    code, status, title = "role_insufficient", 403, "Your role in the organisation does not allow this"
+
+
 class ProjectUnknown(DomainError):
     code, status, title = "project_unknown", 422, "The organisation has no such project"
 
@@ -140,8 +158,24 @@ class HoldNotOpen(DomainError):
     code, status, title = "hold-not-open", 409, "The hold has ended"
 
 
+class ProjectInvalid(DomainError):
+    code, status, title = "project_invalid", 422, "The project cannot be changed so"
+
+
+class TransferInvalid(DomainError):
+    code, status, title = "transfer_invalid", 422, "The budget cannot be moved"
+
+
+class OrganisationInvalid(DomainError):
+    code, status, title = "organisation_invalid", 409, "The organisation cannot be changed so"
+
+
 class LimitInvalid(DomainError):
     code, status, title = "limit_invalid", 422, "The limit cannot be set"
+
+
+class AlertInvalid(DomainError):
+    code, status, title = "alert_invalid", 422, "The alert cannot be set"
 
 
 class TariffInvalid(DomainError):

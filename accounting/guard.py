@@ -60,7 +60,7 @@ def judge(figures: Figures) -> Verdict:
     left = worst.left
     for bound in bounds(figures):
         left = min(left, bound.amount - bound.used)
-        decision = _decide(bound.amount, bound.used)
+        decision = decide(bound.amount, bound.used)
         if _ORDER[decision] > _ORDER[worst.decision]:
             detail = f"{to_text(bound.used)} of {to_text(bound.amount)} credits {bound.name} are used."
             worst = Verdict(decision, bound.reason, detail, 0)
@@ -79,7 +79,8 @@ def bounds(figures: Figures) -> Iterator[Bound]:
     yield Bound("no_credit", available, figures.used, "available")
 
 
-def _decide(bound: int, used: int) -> Decision:
+def decide(bound: int, used: int) -> Decision:
+    """What one bound alone says."""
     if used >= bound:
         return "stop"
     return "warn" if used * 100 >= bound * WARN_PERCENT else "continue"

@@ -63,6 +63,7 @@ class HoldView:
     budget: int | None
     plan: str
     plans: tuple[str, ...]
+    processes: tuple[str, ...]
     grants: tuple[tuple[int, int], ...]
     lifetime: timedelta
     failed_open: bool
@@ -257,6 +258,7 @@ def _view(row: Any) -> HoldView:
         budget=row.budget,
         plan=row.plan,
         plans=tuple(row.plans),
+        processes=tuple(row.processes),
         grants=tuple(zip(working.grants, working.amounts, strict=True)) if working else (),
         lifetime=row.lifetime,
         failed_open=row.failed_open,

@@ -50,7 +50,8 @@ class Request:
     """A hold to be opened. `amount` and `budget` are micro-credits.
 
     `parent` is a hold of the same person and payer, of whose amount this one takes a part. `failed_open`: the job was
-    started while we could not be asked, which some organisations are trusted with (`fail_open`).
+    started while we could not be asked, which some organisations are trusted with (`fail_open`). `processes` are those
+    that the workload names, for limits of them; no part of the fingerprint.
     """
 
     payer: Payer
@@ -63,6 +64,7 @@ class Request:
     lifetime: timedelta = USUAL
     failed_open: bool = False
     metadata: Mapping[str, Any] | None = None
+    processes: tuple[str, ...] = ()
 
     @property
     def fingerprint(self) -> str:
@@ -113,6 +115,7 @@ def question(payer: Payer, **more: Any) -> dict[str, Any]:
         "terms": settings.TERMS_VERSION,
         "most_holds": settings.HOLD_MAX_OPEN,
         "failed_open": False,
+        "processes": (),
         **more,
     }
 
@@ -136,6 +139,7 @@ def reserve(client: ServicePrincipal, request: Request) -> Reserved:
         lifetime=request.lifetime.total_seconds(),
         failed_open=request.failed_open,
         metadata=request.metadata or {},
+        processes=request.processes,
         key=request.key,
         fingerprint=request.fingerprint,
     )

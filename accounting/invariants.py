@@ -252,7 +252,10 @@ INVARIANTS = (
              FROM accounting_limit l
              JOIN accounting_account a ON a.id = l.wallet_id
              LEFT JOIN LATERAL (
-                  SELECT sum(u.amount) AS spent FROM accounting_usagereport u
+                  SELECT sum(CASE WHEN l.process = '' THEN u.amount ELSE (
+                             SELECT sum(n.amount) FROM accounting_usageline n
+                              WHERE n.report_id = u.transaction_id AND n.process = l.process) END) AS spent
+                    FROM accounting_usagereport u
                     JOIN accounting_source s ON s.id = u.source_id
                     LEFT JOIN accounting_transaction z ON z.reverses_id = u.transaction_id
                    WHERE u.organisation_id = a.organisation_id AND u.received_at >= l.period_starts_at
@@ -266,7 +269,25 @@ INVARIANTS = (
                              WHEN 'month' THEN l.period_starts_at + interval '1 month'
                              WHEN 'year' THEN l.period_starts_at + interval '1 year'
                              ELSE timestamptz 'infinity' END)) r ON true
-            WHERE l.spent <> coalesce(r.spent, 0) ORDER BY l.id LIMIT 1""",
+            WHERE l.period <> 'job' AND l.spent <> coalesce(r.spent, 0) ORDER BY l.id LIMIT 1""",
+    ),
+    Invariant(
+        "M2",
+        "an organisation has an owner",
+        """SELECT 0, 'organisation ' || o.id, 'has no owner' FROM accounting_organisation o
+            WHERE o.closed_at IS NULL AND EXISTS (SELECT 1 FROM accounting_member m WHERE m.organisation_id = o.id)
+              AND NOT EXISTS (SELECT 1 FROM accounting_member m WHERE m.organisation_id = o.id AND m.role = 'owner')
+            ORDER BY o.id LIMIT 1""",
+    ),
+    Invariant(
+        "M3",
+        "the budgets of projects are at most what their organisation may spend in the period",
+        """SELECT 0, 'limit ' || w.id, 'allows ' || w.amount || ', the projects have ' || sum(b.amount)
+             FROM accounting_limit w JOIN accounting_limit b ON b.wallet_id = w.wallet_id AND b.period = w.period
+            WHERE w.project_id IS NULL AND w.person_id IS NULL AND w.backend_id IS NULL
+              AND b.project_id IS NOT NULL AND b.person_id IS NULL AND b.backend_id IS NULL
+              AND w.process = '' AND b.process = '' AND w.action = 'block' AND b.action = 'block' AND w.period <> 'job'
+            GROUP BY w.id, w.amount HAVING sum(b.amount) > w.amount ORDER BY w.id LIMIT 1""",
     ),
     Invariant(
         "U3",

@@ -7,20 +7,29 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.db import IntegrityError, connection, transaction
+from django.db.models import Exists, F, OuterRef
 from django.db.models.functions import Now
 
-from accounting.errors import MembershipInvalid, NotFound
+from accounting import audit, members
+from accounting.audit import Change
+from accounting.errors import NotFound, OrganisationInvalid
 from accounting.models import Account, Member, Organisation, Person
+from accounting.roles import PERMISSIONS, Action
+
+NAME_LENGTH = 100
 
 
 @dataclass(frozen=True, slots=True)
 class PersonView:
+    """`payer` pays for jobs that name no organisation: the current one, or the personal one of a viewer there (M1)."""
+
     pk: int
     issuer: str
     sub: str
     plan: str
     current_organisation: int
     personal_organisation: int
+    payer: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +53,13 @@ def ensure_people(identities: Iterable[tuple[str, str]]) -> None:
 
 
 def find_person(issuer: str, sub: str) -> PersonView | None:
-    person = Person.objects.filter(issuer=issuer, sub=sub).first()
-    return _view(person) if person else None
+    place = Member.objects.filter(organisation=OuterRef("current_organisation"), person=OuterRef("pk"))
+    paid = Exists(place.filter(role__in=PERMISSIONS[Action.RUN_JOBS]))
+    person = Person.objects.filter(issuer=issuer, sub=sub).annotate(paid=paid).first()
+    return _view(person, person.paid) if person else None
 
 
-def _view(person: Person) -> PersonView:
+def _view(person: Person, paid: bool) -> PersonView:
     return PersonView(
         pk=person.pk,
         issuer=person.issuer,
@@ -56,6 +67,7 @@ def _view(person: Person) -> PersonView:
         plan=person.plan,
         current_organisation=person.current_organisation_id,
         personal_organisation=person.personal_organisation_id,
+        payer=person.current_organisation_id if paid else person.personal_organisation_id,
     )
 
 
@@ -72,9 +84,12 @@ def _make_person(issuer: str, sub: str) -> PersonView:
                 issuer=issuer, sub=sub, personal_organisation=home, current_organisation=home
             )
             Member.objects.create(organisation=home, person=person, role=Member.Role.OWNER)
-            return _view(person)
+            return _view(person, paid=True)
     except IntegrityError:  # somebody else made the same person first; theirs stands, ours is rolled back
-        return _view(Person.objects.get(issuer=issuer, sub=sub))
+        known = find_person(issuer, sub)
+        if known is None:
+            raise
+        return known
 
 
 def _make_organisation(name: str, *, personal: bool = False, category: str = "") -> Organisation:
@@ -88,30 +103,94 @@ def _open_wallet(organisation: int) -> None:
         cursor.execute("SELECT ledger_account(%s, %s, NULL, '')", [Account.Kind.WALLET, organisation])
 
 
-def create_organisation(name: str, owner: int, *, category: str = "") -> int:
-    """An organisation with its wallet, owned by that person. Returns the id that jobs name as `orgId`."""
+def create_organisation(name: str, owner: int, *, category: str = "", actor: int | None = None) -> int:
+    """An organisation with its wallet, owned by that person. Returns the id that jobs name as `orgId`.
+
+    :raises OrganisationInvalid: the name is empty or too long.
+    """
     with transaction.atomic():
-        organisation = _make_organisation(name, category=category)
-        add_member(organisation.pk, owner, Member.Role.OWNER)
+        organisation = _make_organisation(_name(name), category=category)
+        Member.objects.create(organisation=organisation, person_id=owner, role=Member.Role.OWNER)
+        audit.record(organisation.pk, Change.CREATED, actor, {"owner": owner, "name": organisation.name})
     return organisation.pk
 
 
 def add_member(organisation: int, person: int, role: str) -> None:
-    """Idempotent; a second call changes the role.
+    """By the operators: see `members.add`."""
+    members.add(organisation, person, role)
 
-    :raises MembershipInvalid: no such role, or a personal organisation, which has one member for ever.
+
+def rename(organisation: int, name: str, *, actor: int | None = None) -> None:
+    """Nothing is written when that is its name.
+
+    :raises OrganisationInvalid: an empty or too long name, a personal or a closed organisation.
+    :raises NotFound, NotPermitted: see `members.require`.
     """
-    if role not in Member.Role.values:
-        raise MembershipInvalid(f"the role must be one of {', '.join(Member.Role.values)}", field="role")
-    if Organisation.objects.filter(pk=organisation, personal=True).exists():
-        raise MembershipInvalid("a personal organisation has one member: create an organisation to share credits")
-    Member.objects.update_or_create(organisation_id=organisation, person_id=person, defaults={"role": role})
+    wanted = _name(name)
+    with transaction.atomic():
+        found = members.lock(organisation)
+        members.require(organisation, actor, Action.RENAME)
+        if found.personal or found.closed_at:
+            raise OrganisationInvalid("a personal or closed organisation keeps its name", field="name")
+        if found.name != wanted:
+            Organisation.objects.filter(pk=organisation).update(name=wanted)
+            audit.record(organisation, Change.RENAMED, actor, {"was": found.name, "name": wanted})
+
+
+def close(organisation: int, *, actor: int | None = None) -> None:
+    """For good: it pays for no more jobs, and everybody in it can only look back, as a viewer (M7).
+
+    :raises OrganisationInvalid: it is personal or closed, jobs of it still run, it has credits left or owes some.
+    :raises NotFound, NotPermitted: see `members.require`.
+    """
+    with transaction.atomic():
+        found = members.lock(organisation)
+        members.require(organisation, actor, Action.CLOSE)
+        if found.personal or found.closed_at:
+            raise OrganisationInvalid("a personal or closed organisation cannot be closed", field="organisation")
+        # A hold that is being opened meanwhile was allowed to, and will be paid: it decides for itself (U2).
+        wallet = Account.objects.get(organisation_id=organisation)
+        if wallet.holds or wallet.posted:
+            raise OrganisationInvalid("running jobs end first, credits are used up and debts paid", field="credits")
+        Organisation.objects.filter(pk=organisation).update(closed_at=Now())
+        Member.objects.filter(organisation_id=organisation).update(role=Member.Role.VIEWER)
+        Person.objects.filter(current_organisation_id=organisation).update(
+            current_organisation=F("personal_organisation")
+        )
+        audit.record(organisation, Change.CLOSED, actor)
+
+
+def _name(text: str) -> str:
+    name = " ".join(text.split())
+    if not name or len(name) > NAME_LENGTH or not name.isprintable():
+        raise OrganisationInvalid(f"a name has 1 to {NAME_LENGTH} printable characters", field="name")
+    return name
+
+
+@dataclass(frozen=True, slots=True)
+class OrganisationView:
+    id: int
+    name: str
+    personal: bool
+    category: str
+    created_at: datetime
+    closed_at: datetime | None
+    suspended_at: datetime | None
+
+
+def find_organisation(organisation: int) -> OrganisationView:
+    """:raises NotFound: there is none."""
+    found = Organisation.objects.filter(pk=organisation).first()
+    if found is None:
+        raise NotFound(f"there is no organisation {organisation}", field="organisation")
+    return OrganisationView(
+        found.pk, found.name, found.personal, found.category, found.created_at, found.closed_at, found.suspended_at
+    )
 
 
 def memberships(person: int) -> Sequence[Membership]:
     """Where the person may spend credits, the personal organisation first."""
-    current = Person.objects.values_list("current_organisation_id", flat=True).get(pk=person)
-    rows = Member.objects.filter(person_id=person).select_related("organisation")
+    rows = Member.objects.filter(person_id=person).select_related("organisation", "person")
     ordered = sorted(rows, key=lambda m: (not m.organisation.personal, m.organisation.name, m.organisation_id))
     return [
         Membership(
@@ -119,7 +198,7 @@ def memberships(person: int) -> Sequence[Membership]:
             name=m.organisation.name,
             role=m.role,
             personal=m.organisation.personal,
-            current=m.organisation_id == current,
+            current=m.organisation_id == m.person.current_organisation_id,
         )
         for m in ordered
     ]

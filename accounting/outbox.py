@@ -11,9 +11,9 @@ from django.db import transaction
 from django.db.models import F
 from django.db.models.functions import Now
 
-from accounting import callbacks, captures
+from accounting import callbacks, captures, notices
 from accounting.credits import to_text
-from accounting.models import Member, Notice, OutboxEvent, UsageReport
+from accounting.models import OutboxEvent, UsageReport
 
 log = structlog.get_logger(__name__)
 
@@ -60,22 +60,31 @@ def _tell_refused(event: OutboxEvent) -> None:
     """The person whose job named an organisation that does not know them: once a job, however many reports (U2)."""
     payload = event.payload
     job = UsageReport.objects.values_list("job_id", flat=True).get(pk=payload["transaction"])
-    _tell(payload["person"], "organisation_refused", f"job {job}", payload)
+    _tell([payload["person"]], "organisation_refused", f"job {job}", payload)
 
 
 def _tell_exhausted(event: OutboxEvent) -> None:
-    """Everybody who answers for the organisation whose credits have just run out."""
+    """Everybody who answers for the organisation whose credits have just run out, and who used the last of them: once a
+    UTC day, however often small grants lift the balance above nothing in between.
+    """
     payload = event.payload
-    for person in {payload["person"], *_answerable(payload["organisation"])}:
-        _tell(person, "credits_exhausted", f"transaction {payload['transaction']}", payload)
+    people = [payload["person"], *notices.answerable(payload["organisation"])]
+    cause = f"organisation {payload['organisation']} {event.created_at.astimezone(UTC):%Y-%m-%d}"
+    _tell(people, "credits_exhausted", cause, payload)
 
 
 def _tell_limit(event: OutboxEvent) -> None:
-    """Who answers for the organisation and whom the limit is about: once a period and share."""
+    """Who answers for the organisation and whom the limit is about: once a period, or job, and share. A charge that
+    goes from below 80 % to beyond the end is told as the end only.
+    """
     payload = event.payload
-    cause = f"limit {payload['limit']} {payload['period_starts_at']} {payload['share']}"
-    for person in {*filter(None, [payload["person"]]), *_answerable(payload["organisation"])}:
-        _tell(person, "limit_reached", cause, payload)
+    if payload["share"] < 100 and payload["spent"] >= payload["amount"]:
+        return
+    when = f"job {payload['source']} {payload['job']}"[:150] if "job" in payload else payload["period_starts_at"]
+    cause = f"limit {payload['limit']} {when} {payload['share']}"
+    about = filter(None, [payload["person"], payload.get("owner")])
+    people = [*about, *notices.answerable(payload["organisation"])]
+    _tell(people, "limit_reached", cause, payload)
 
 
 def _tell_expired(event: OutboxEvent) -> None:
@@ -93,7 +102,7 @@ def _tell_expired(event: OutboxEvent) -> None:
         "expired_at": _utc(payload["expired_at"]),
     }
     callbacks.send(payload["client"], "hold.expired", facts, cause)
-    _tell(payload["person"], "hold_expired", cause, payload)
+    _tell([payload["person"]], "hold_expired", cause, payload)
 
 
 def _utc(instant: str | None) -> str | None:
@@ -120,32 +129,11 @@ def _judge(event: OutboxEvent) -> None:
         }
         cause = f"hold {job.id} event {event.pk}"
         callbacks.send(job.client, f"job.{decision}", facts, cause)
-        _tell(job.person, f"job_{decision}", cause, facts | {"job": job.job_id})
+        _tell([job.person], f"job_{decision}", cause, facts | {"job": job.job_id})
 
 
-def _answerable(organisation: int) -> Iterable[int]:
-    people = Member.objects.filter(organisation_id=organisation, role__in=("owner", "manager"))
-    return people.values_list("person_id", flat=True)
-
-
-def _tell(person: int, kind: str, cause: str, payload: dict[str, Any]) -> None:
-    Notice.objects.bulk_create(
-        [
-            Notice(
-                person_id=person,
-                organisation_id=payload["organisation"],
-                kind=kind,
-                cause=cause,
-                facts=payload,
-            )
-        ],
-        ignore_conflicts=True,
-    )
-
-
-def mark_read(person: int, kind: str) -> None:
-    """The person has seen what they were told of this kind so far."""
-    Notice.objects.filter(person_id=person, kind=kind, read_at__isnull=True).update(read_at=Now())
+def _tell(people: Iterable[int], kind: str, cause: str, payload: dict[str, Any]) -> None:
+    notices.tell(people, payload["organisation"], kind, cause, payload)
 
 
 _HANDLERS: dict[str, Callable[[OutboxEvent], None]] = {

@@ -30,12 +30,14 @@ class Question:
     """A job that may start. `need` None: nobody knows what it costs. `budget` is the openEO budget of the job.
 
     `malformed` says what is wrong with the user's list of plans: no reason to leave other users' jobs unanswered.
+    `processes` are those that the workload names; limits may count them.
     """
 
     payer: Payer
     need: Need | None = None
     budget: int | None = None
     malformed: str = ""
+    processes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +81,8 @@ def check(client: ServicePrincipal, questions: Sequence[Question]) -> list[Advic
 
 
 def _document(one: Question) -> dict[str, Any]:
-    return holds.question(one.payer, amount=one.need.likely if one.need else None, budget=one.budget)
+    likely = one.need.likely if one.need else None
+    return holds.question(one.payer, amount=likely, budget=one.budget, processes=one.processes)
 
 
 def _ask(client: ServicePrincipal, documents: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

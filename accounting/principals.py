@@ -25,10 +25,14 @@ class ServicePrincipal:
 
 @dataclass(frozen=True, slots=True)
 class PersonPrincipal:
-    """A person, by (issuer, sub); whether we know them yet is not said here."""
+    """A person, by (issuer, sub); whether we know them yet is not said here.
+
+    `organisation` narrows what a script of theirs sees to that one; None is all of theirs.
+    """
 
     issuer: str
     sub: str
+    organisation: int | None = None
 
     is_authenticated: ClassVar[bool] = True
 

@@ -22,6 +22,7 @@ from django.db.models import (
 )
 from django.db.models.functions import Coalesce
 
+from accounting import notice_queries
 from accounting.models import (
     BackEnd,
     Debt,
@@ -31,11 +32,11 @@ from accounting.models import (
     Hold,
     HoldEvent,
     Job,
-    Notice,
     Posting,
     Transaction,
     UsageReport,
 )
+from accounting.notice_queries import NoticeView
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,16 +70,6 @@ class GrantView:
     expires_at: datetime | None
     backends: tuple[int, ...]
     processes: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class NoticeView:
-    id: int
-    kind: str
-    organisation: int | None
-    facts: dict[str, object]
-    created_at: datetime
-    read_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,8 +117,11 @@ def account_total(account: int, *, at: datetime | None = None) -> int:
     return int(entries.aggregate(total=Coalesce(Sum("amount"), 0))["total"])
 
 
-def open_grants(organisation: int) -> Sequence[GrantView]:
-    """Usable grants in the order in which they burn (G1), and what open holds keep of those that have expired."""
+def open_grants(organisation: int, most: int | None = None) -> Sequence[GrantView]:
+    """Usable grants in the order in which they burn (G1), and what open holds keep of those that have expired.
+
+    :param most: at most so many, those that burn first.
+    """
     with connection.cursor() as cursor:
         cursor.execute("SELECT accounting_now()")
         (now,) = cursor.fetchone()
@@ -151,7 +145,7 @@ def open_grants(organisation: int) -> Sequence[GrantView]:
             backends=tuple(row.backends),
             processes=tuple(row.processes),
         )
-        for row in rows
+        for row in rows[:most]
     ]
 
 
@@ -256,13 +250,7 @@ def debts(organisation: int) -> QuerySet[Debt]:
 
 def notices(person: int, *, limit: int = 20, unread_only: bool = False) -> Sequence[NoticeView]:
     """What the person was told, newest first."""
-    rows = Notice.objects.filter(person_id=person).order_by("-pk")
-    if unread_only:
-        rows = rows.filter(read_at__isnull=True)
-    return [
-        NoticeView(row.pk, row.kind, row.organisation_id, row.facts, row.created_at, row.read_at)
-        for row in rows[:limit]
-    ]
+    return notice_queries.views(notice_queries.of_person(person, unread_only=unread_only).order_by("-pk")[:limit])
 
 
 def worker_lag_seconds() -> float | None:

@@ -112,6 +112,13 @@ def cap(lines: Sequence[RatedLine], most: int) -> tuple[RatedLine, ...]:
     )
 
 
+def exact(rule: Rule, quantity: Decimal) -> Decimal:
+    """Credits of a canonical quantity by that rule, before they are rounded; of a percentage, of that many credits."""
+    if rule.model == "percentage":
+        return EXACT.multiply(EXACT.divide(EXACT.multiply(quantity, rule.price), Decimal(100)), rule.factor)
+    return _price(rule, quantity)[0]
+
+
 def _rate_line(line: UsageLine, rules: Iterable[Rule], facts: Facts) -> RatedLine:
     unit = units.UNITS[line.unit]
     quantity = unit.convert(line.quantity)
@@ -211,9 +218,8 @@ def _surcharge(rule: Rule, base: int) -> RatedLine:
     """A percentage of the other lines' sum, as a line of its own."""
     subtotal = to_decimal(base)
     line = UsageLine(SURCHARGE, subtotal, "credits", f"{subtotal:f}")
-    credits = EXACT.multiply(EXACT.divide(EXACT.multiply(subtotal, rule.price), Decimal(100)), rule.factor)
     factor = "" if rule.factor == ONE else f" * {rule.factor:f}"
-    return _rated(line, "credit", subtotal, rule, credits, f"q * {rule.price:f} / 100{factor}")
+    return _rated(line, "credit", subtotal, rule, exact(rule, subtotal), f"q * {rule.price:f} / 100{factor}")
 
 
 def _rated(

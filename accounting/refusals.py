@@ -65,7 +65,8 @@ REFUSALS = {
     ),
     "not_a_member": Refusal(
         PermissionsInsufficient,
-        "There is no organisation {organisation} of which the user is a member. Correct the number or leave it out.",
+        "There is no organisation {organisation} that pays for the user's jobs: they are not a member of it, or only a "
+        "viewer. Correct the number or leave it out.",
         "organisation",
     ),
     "organisation_suspended": Refusal(
@@ -85,6 +86,12 @@ REFUSALS = {
     ),
     "project_unknown": Refusal(
         ProjectUnknown, "The organisation has no such project.", "project", openeo=BillingPlanInvalid
+    ),
+    "project_archived": Refusal(
+        ProjectUnknown,
+        "The project is archived, so no new jobs start for it. Name another one, or none.",
+        "project",
+        openeo=BillingPlanInvalid,
     ),
     "parent_unknown": Refusal(ParentInvalid, "There is no such parent hold.", "parent", openeo=PaymentRequired),
     "parent_not_open": Refusal(

@@ -33,6 +33,29 @@ def days(organisation: int, since: date, until: date) -> Sequence[DaySpend]:
     return [DaySpend(*row) for row in ordered]
 
 
+@dataclass(frozen=True, slots=True)
+class BackEndDay:
+    """`backend` is its primary key."""
+
+    day: date
+    backend: int
+    amount: int
+
+
+def by_backend(organisation: int, since: date, until: date) -> Sequence[BackEndDay]:
+    """Of each day in `[since, until)` and back end with something spent; the oldest first, however many processes."""
+    rows = SpendDay.objects.filter(organisation_id=organisation, day__gte=since, day__lt=until)
+    summed = rows.values_list("day", "backend_id").annotate(amount=Sum("amount")).order_by("day", "backend_id")
+    return [BackEndDay(*row) for row in summed]
+
+
+def top_processes(organisation: int, since: date, until: date, limit: int) -> Sequence[tuple[str, int]]:
+    """The dearest processes of `[since, until)` with what they cost beside compute, the dearest first."""
+    rows = SpendDay.objects.filter(organisation_id=organisation, day__gte=since, day__lt=until).exclude(process="")
+    summed = rows.values_list("process").annotate(amount=Sum("amount")).filter(amount__gt=0)
+    return list(summed.order_by("-amount", "process")[:limit])
+
+
 def total(organisation: int, since: date, until: date) -> int:
     """What was spent in `[since, until)`."""
     rows = SpendDay.objects.filter(organisation_id=organisation, day__gte=since, day__lt=until)

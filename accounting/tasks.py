@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -11,7 +12,7 @@ from django.core.management import call_command
 from django.db import connection
 from django.utils import timezone
 
-from accounting import activity, estimates, grants, holds, outbox, popularity
+from accounting import activity, alerts, allowances, estimates, grants, holds, outbox, popularity
 from accounting.callbacks import delivery
 from accounting.models import Heartbeat
 
@@ -50,6 +51,15 @@ def expire_grants() -> int:
     return total
 
 
+@shared_task(name="accounting.tasks.grant_allowances", ignore_result=True)
+def grant_allowances() -> int:
+    """Grants what the month brings, each in its own database transaction; run often, safe to run twice at once."""
+    granted = allowances.grant_due()
+    if granted:
+        log.info("allowances_granted", count=granted)
+    return granted
+
+
 @shared_task(name="accounting.tasks.expire_holds", ignore_result=True)
 def expire_holds() -> int:
     """Ends every hold past its expiry, in batches, each its own database transaction; run every few seconds."""
@@ -58,6 +68,29 @@ def expire_holds() -> int:
         total += ended
     if total:
         log.info("holds_expired", count=total)
+    return total
+
+
+SCANS: Mapping[str, Callable[[], int]] = {
+    "balances": alerts.compare_balances,
+    "grants": alerts.warn_of_grants,
+    "holds": alerts.warn_of_holds,
+    "tariffs": alerts.announce_tariffs,
+    "overruns": alerts.tell_overruns,
+}
+MOST_ROUNDS = 100
+"""Batches that one run looks at; the next run goes on."""
+
+
+@shared_task(name="accounting.tasks.scan_alerts", ignore_result=True)
+def scan_alerts(scan: str) -> int:
+    """Tells people what one of `SCANS` finds, in batches, each its own transaction; safe to run twice at once."""
+    total = 0
+    for _ in range(MOST_ROUNDS):
+        found = SCANS[scan]()
+        total += found
+        if not found:
+            break
     return total
 
 

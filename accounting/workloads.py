@@ -81,6 +81,11 @@ class Workload:
         return tuple(key_of(self.kind, name, value) for name, value in named if value)
 
     @property
+    def named_processes(self) -> tuple[str, ...]:
+        """Every name of a process by which a usage line, and so a limit, may know what is to run."""
+        return tuple(sorted({name for name in (self.process, self.listing, self.url, *self.processes) if name}))
+
+    @property
     def label(self) -> str:
         """The key that stands for it among others: one that survives a new version, if it has one."""
         for name in ("url", "listing", "sha256", "process", "fingerprint"):

@@ -118,6 +118,7 @@ def announce(portal: Portal, cast: Mapping[str, Any]) -> None:
         f"\nThe portal is at {portal.url}/\n\n  Sign in as\n{people}\n\n"
         f"  API for back ends  {portal.url}/docs/    (as OPENEO_ETL_API: {portal.url})\n"
         f"  API v1             {portal.url}/api/v1/docs/\n"
+        f"  Mail, not sent     {portal.url}/mail/\n"
         f"  Credentials        {_short(DEMO_ENV)}    Logs  {_short(LOGS)}/\n\n"
         "Ctrl-C stops all of it.",
         flush=True,

@@ -25,7 +25,29 @@ SCHEDULE: dict[str, dict[str, Any]] = {
     "deliver-outbox": {"task": "accounting.tasks.deliver_outbox", "schedule": 10.0, "options": {"expires": 60}},
     "deliver-callbacks": {"task": "accounting.tasks.deliver_callbacks", "schedule": 5.0, "options": {"expires": 30}},
     "expire-grants": {"task": "accounting.tasks.expire_grants", "schedule": 60.0, "options": {"expires": 300}},
+    "grant-allowances": {"task": "accounting.tasks.grant_allowances", "schedule": 60.0, "options": {"expires": 300}},
     "expire-holds": {"task": "accounting.tasks.expire_holds", "schedule": 10.0, "options": {"expires": 60}},
+    **{
+        f"scan-{scan}": {
+            "task": "accounting.tasks.scan_alerts",
+            "args": [scan],
+            "schedule": seconds,
+            "options": {"expires": seconds},
+        }
+        for scan, seconds in {
+            "balances": 60.0,
+            "holds": 60.0,
+            "grants": 600.0,
+            "tariffs": 600.0,
+            "overruns": 600.0,
+        }.items()
+    },
+    "route-notices": {"task": "portal.tasks.route_notices", "schedule": 10.0, "options": {"expires": 60}},
+    "send-mail": {"task": "portal.tasks.send_mail", "schedule": 10.0, "options": {"expires": 60}},
+    "tell-receipts": {"task": "portal.tasks.tell_receipts", "schedule": 60.0, "options": {"expires": 60}},
+    "send-digests": {"task": "portal.tasks.send_digests", "schedule": 300.0, "options": {"expires": 300}},
+    "purge-mail": {"task": "portal.tasks.purge_mail", "schedule": crontab(hour="3", minute="40")},
+    "make-exports": {"task": "portal.tasks.make_exports", "schedule": 5.0, "options": {"expires": 30}},
     "count-reports": {"task": "accounting.tasks.count_reports", "schedule": 60.0, "options": {"expires": 120}},
     "count-popularity": {
         "task": "accounting.tasks.count_popularity",

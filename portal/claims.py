@@ -36,6 +36,7 @@ def store(issuer: str, sub: str, info: Mapping[str, Any]) -> User:
         "email": _email(info.get("email")),
         "email_verified": info.get("email_verified") is True,
         "entitlements": list(urns),
+        "erased_at": None,
         # Without a configured entitlement nobody is staff.
         "is_staff": bool(settings.STAFF_ENTITLEMENT) and egi.holds(held, settings.STAFF_ENTITLEMENT),
     }

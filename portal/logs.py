@@ -32,7 +32,7 @@ _SECRET_TEXT = re.compile(
     r"""
       (?P<scheme>\b(?:bearer|basic)\s+)[^\s"',;]+
     | \beyJ[A-Za-z0-9_.-]{5,}
-    | \b(?:sk|rk|pk)_(?:live|test)_[A-Za-z0-9]+ | \bwhsec_[A-Za-z0-9+/=]+
+    | \boec_[A-Za-z0-9]+ | \b(?:sk|rk|pk)_(?:live|test)_[A-Za-z0-9]+ | \bwhsec_[A-Za-z0-9+/=]+
     | (?P<name>\b(?:code|state|nonce|session_state|[a-z_]{0,20}(?:token|assertion|secret|password)(?:_hint)?|sessionid
         |(?:__Host-)?(?:session|csrf))["']?\s*[=:]\s*["']?)[^\s&"',;]+
     | (?P<address>\b[a-z][a-z0-9+.-]*://[^\s:/@]+:)[^\s@/]+(?=@)

@@ -62,7 +62,8 @@ class Tongue:
         with translation.override(language), timezone.override(languages.zone_of(request)):
             response = self.get_response(request)
         response.headers.setdefault("Content-Language", language)
-        patch_vary_headers(response, ["Accept-Language", "Cookie"])
+        if not getattr(response, "for_everybody", False):
+            patch_vary_headers(response, ["Accept-Language", "Cookie"])
         return response
 
 

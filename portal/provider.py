@@ -10,13 +10,17 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import jwt
 from django.conf import settings
+from django.utils.translation import gettext_lazy as _
 
 from portal.api import fetching, keys
 from portal.api.issuers import TokenIssuer
+
+if TYPE_CHECKING:
+    from django.utils.functional import _StrPromise
 
 FRESH_SECONDS = 3600
 STALE_SECONDS = 24 * 3600
@@ -30,24 +34,24 @@ class SignInError(Exception):
 
     code: ClassVar[str]
     status: ClassVar[int]
-    title: ClassVar[str]
-    advice: ClassVar[str]
+    title: ClassVar[str | _StrPromise]
+    advice: ClassVar[str | _StrPromise]
 
 
 class SignInCancelled(SignInError):
     """The person or the provider's policy said no."""
 
     code, status = "cancelled", 400
-    title = "You cancelled the sign-in"
-    advice = "Nothing was changed. Sign in again when you are ready."
+    title = _("You cancelled the sign-in")
+    advice = _("Nothing was changed. Sign in again when you are ready.")
 
 
 class StateUnknown(SignInError):
     """The callback does not belong to a sign-in that this browser began, or was used before."""
 
     code, status = "state", 400
-    title = "This sign-in has already been used or has expired"
-    advice = (
+    title = _("This sign-in has already been used or has expired")
+    advice = _(
         "Each sign-in works once, within 15 minutes, and in the browser that began it. Start again from here. "
         "If it keeps happening, allow cookies for this site."
     )
@@ -55,16 +59,16 @@ class StateUnknown(SignInError):
 
 class AccountClosed(SignInError):
     code, status = "closed", 403
-    title = "This account is closed"
-    advice = "You signed in correctly, but the account was closed here. Ask the operator of this site to reopen it."
+    title = _("This account is closed")
+    advice = _("You signed in correctly, but the account was closed here. Ask the operator of this site to reopen it.")
 
 
 class AnswerInvalid(SignInError):
     """The provider answered something that must not be believed."""
 
     code, status = "answer", 502
-    title = "Your identity could not be confirmed"
-    advice = (
+    title = _("Your identity could not be confirmed")
+    advice = _(
         "The identity provider sent an answer that did not pass our checks, so nobody was signed in. Try again; "
         "if it happens twice, send the reference below to the operator of this site."
     )
@@ -74,8 +78,8 @@ class ProviderRefused(SignInError):
     """The provider refused us, not the person: usually a wrong configuration or a code used twice."""
 
     code, status = "refused", 502
-    title = "The identity provider refused this sign-in"
-    advice = (
+    title = _("The identity provider refused this sign-in")
+    advice = _(
         "It did not accept the request of this site. Try again; if it happens twice, send the reference below to "
         "the operator of this site."
     )
@@ -85,8 +89,8 @@ class ProviderUnavailable(SignInError):
     """No answer, or a fault of theirs."""
 
     code, status = "unavailable", 503
-    title = "The identity provider does not answer"
-    advice = "You cannot sign in until it is back, usually within minutes. Jobs keep running and nothing is lost."
+    title = _("The identity provider does not answer")
+    advice = _("You cannot sign in until it is back, usually within minutes. Jobs keep running and nothing is lost.")
 
 
 _lock = threading.Lock()

@@ -15,8 +15,11 @@ _SHORT = {
     f"{_ETL}docs": "etl_documentation",
     "api/v1/docs": "v1_documentation",
     "dashboard": "dashboard",
+    "help": "help",
     "jobs": "jobs",
+    "usage": "usage",
     "profile": "profile",
+    "search": "search",
     "terms": "terms",
 }
 

@@ -15,6 +15,7 @@ from accounting.estimates.disclosure import ANYBODY, FEWEST, Audience
 from accounting.estimates.forecasting import Estimate, Forecaster
 from accounting.estimates.judging import CalibrationView, Span, calibrate, calibration, judge, remember
 from accounting.estimates.observing import collect
+from accounting.estimates.stored import Said, of_jobs
 from accounting.workloads import Workload
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "Estimate",
     "Obstacle",
     "Option",
+    "Said",
     "Span",
     "calibrate",
     "calibration",
@@ -34,6 +36,7 @@ __all__ = [
     "estimate",
     "judge",
     "load_capabilities",
+    "of_jobs",
     "remember",
 ]
 

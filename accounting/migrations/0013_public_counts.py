@@ -7,7 +7,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("accounting", "0008_spending"),
+        ("accounting", "0012_alerts"),
     ]
 
     operations = [

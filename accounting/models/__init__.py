@@ -2,6 +2,9 @@
 
 from accounting.models.account import Account
 from accounting.models.activity import PopularProcess, ReportingHour
+from accounting.models.alert import BalanceAlert
+from accounting.models.allowance import Allowance
+from accounting.models.audit import AuditEntry
 from accounting.models.backend import BackEnd, Provider, ServiceClient, Source
 from accounting.models.callback import Callback, CallbackDelivery
 from accounting.models.estimate import (
@@ -17,7 +20,7 @@ from accounting.models.grant import Debt, Grant, Spend
 from accounting.models.hold import Hold, HoldEvent, Limit, OpenHold
 from accounting.models.ledger import Entry, Posting, Transaction
 from accounting.models.organisation import STARTING_PLAN, Member, Organisation, Person, Project
-from accounting.models.outbox import Heartbeat, Notice, OutboxEvent
+from accounting.models.outbox import Heartbeat, Notice, OutboxEvent, Told
 from accounting.models.quarantine import QuarantinedReport
 from accounting.models.spending import SpendCell, SpendDay
 from accounting.models.tariff import RatingRule, Tariff
@@ -26,8 +29,11 @@ from accounting.models.usage import Execution, Job, UsageLine, UsageReport
 __all__ = [
     "STARTING_PLAN",
     "Account",
+    "Allowance",
+    "AuditEntry",
     "BackEnd",
     "BackEndCapability",
+    "BalanceAlert",
     "Calibration",
     "Callback",
     "CallbackDelivery",
@@ -64,6 +70,7 @@ __all__ = [
     "SpendDay",
     "StoredEstimate",
     "Tariff",
+    "Told",
     "Transaction",
     "UsageLine",
     "UsageReport",

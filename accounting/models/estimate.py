@@ -129,7 +129,14 @@ class StoredEstimate(models.Model):
                 name="estimate_must_be_in_order",
             ),
         ]
-        indexes = [models.Index(fields=["source", "-judged_at"], name="newest_judged")]
+        indexes = [
+            models.Index(fields=["source", "-judged_at"], name="newest_judged"),
+            models.Index(
+                fields=["judged_at"],
+                condition=models.Q(asked=True, actual__gt=models.F("p90")),
+                name="estimate_exceeded",
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"estimate {self.pk}"

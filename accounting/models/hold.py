@@ -38,6 +38,9 @@ class Hold(models.Model):
     lifetime = models.DurationField(help_text="a heartbeat moves the expiry that far ahead")
     failed_open = models.BooleanField(default=False, help_text="the job had been started before the hold was asked for")
     metadata = models.JSONField(default=dict)
+    processes = ArrayField(
+        models.CharField(max_length=1100), default=list, help_text="that the workload names; limits may count them"
+    )
     key = models.CharField(max_length=300)
     fingerprint = models.CharField(max_length=64)
     created_at = models.DateTimeField()
@@ -143,16 +146,19 @@ class HoldEvent(models.Model):
 
 
 class Limit(models.Model):
-    """The most that an organisation, a member, a project or a back end of it may spend a period (H12).
+    """The most that an organisation, or a member, a project, a back end or a process of it, may spend a period (H12).
 
     `spent` is what was booked in the period that began at `period_starts_at`; when the period is over it counts from
-    zero. What open holds keep counts too, but is not stored here.
+    zero. What open holds keep counts too, but is not stored here. With the period `job` it is the most that a single
+    job may cost (M5), and `spent` stays 0. A `block` that names a project and nothing else is the project's budget
+    (M3); with `fallback` the organisation's unassigned part pays beyond it (M4).
     """
 
     class Period(models.TextChoices):
         MONTH = "month"
         YEAR = "year"
         TOTAL = "total"
+        JOB = "job"
 
     class Action(models.TextChoices):
         NOTIFY = "notify"
@@ -163,9 +169,11 @@ class Limit(models.Model):
     person = models.ForeignKey(Person, models.PROTECT, null=True, related_name="+", db_index=False)
     project = models.ForeignKey(Project, models.PROTECT, null=True, related_name="limits", db_index=False)
     backend = models.ForeignKey(BackEnd, models.PROTECT, null=True, related_name="+", db_index=False)
+    process = models.CharField(max_length=1100, blank=True, default="", db_default="")
     amount = CreditsField()
     period = models.CharField(max_length=10, choices=Period.choices)
     action = models.CharField(max_length=10, choices=Action.choices)
+    fallback = models.BooleanField(default=False, db_default=False)
     spent = CreditsField(default=0)
     period_starts_at = models.DateTimeField()
     created_at = models.DateTimeField(db_default=Now())
@@ -174,11 +182,26 @@ class Limit(models.Model):
         constraints = [
             models.CheckConstraint(condition=models.Q(amount__gte=0), name="limit_amount_must_not_be_negative"),
             models.CheckConstraint(
-                condition=models.Q(period__in=["month", "year", "total"]), name="limit_period_known"
+                condition=models.Q(period__in=["month", "year", "total", "job"]), name="limit_period_known"
             ),
             models.CheckConstraint(condition=models.Q(action__in=["notify", "block"]), name="limit_action_known"),
+            models.CheckConstraint(
+                condition=~models.Q(period="job") | models.Q(spent=0, process=""), name="limit_of_a_job_counts_nothing"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(fallback=False)
+                | models.Q(
+                    project__isnull=False,
+                    person__isnull=True,
+                    backend__isnull=True,
+                    process="",
+                    action="block",
+                    period__in=["month", "year", "total"],
+                ),
+                name="limit_with_fallback_is_a_budget",
+            ),
             models.UniqueConstraint(
-                fields=["wallet", "person", "project", "backend", "period", "action"],
+                fields=["wallet", "person", "project", "backend", "process", "period", "action"],
                 nulls_distinct=False,
                 name="limit_once_a_scope",
             ),

@@ -18,6 +18,7 @@ class Organisation(models.Model):
     category = models.CharField(max_length=50, blank=True, default="", help_text="rules may depend on it")
     suspended_at = models.DateTimeField(null=True, help_text="its members start no more jobs; reports are booked")
     suspended_because = models.CharField(max_length=200, blank=True, default="", db_default="")
+    closed_at = models.DateTimeField(null=True, help_text="for good: its members can only look back (M7)")
     created_at = models.DateTimeField(db_default=Now())
 
     class Meta:
@@ -86,12 +87,16 @@ class Member(models.Model):
 
 
 class Project(models.Model):
-    """A purpose inside an organisation that jobs can name; what it may spend is a `Limit`."""
+    """A purpose inside an organisation that jobs can name; what it may spend is a `Limit`.
+
+    No job starts for an archived one; what was reported for it stays its own.
+    """
 
     id = models.BigAutoField(primary_key=True)
     organisation = models.ForeignKey(Organisation, models.PROTECT, related_name="projects")
     slug = models.SlugField()
     name = models.CharField(max_length=200)
+    archived_at = models.DateTimeField(null=True)
     created_at = models.DateTimeField(db_default=Now())
 
     class Meta:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.db import models
+from django.db.models.functions import Coalesce
 
 from accounting.fields import CreditsField, QuantityField
 from accounting.models.backend import ServiceClient, Source
@@ -46,6 +47,16 @@ class Job(models.Model):
         ]
         indexes = [
             models.Index(fields=["organisation", "-reported_at", "-id"], name="job_of_organisation"),
+            # For the beginning of an id as somebody types it, whatever the collation of the database.
+            models.Index(
+                fields=["organisation", "job_id"], name="job_by_id", opclasses=["int8_ops", "text_pattern_ops"]
+            ),
+            models.Index(
+                "organisation",
+                (models.F("cost_compute") + models.F("cost_added_value")).desc(),
+                models.F("id").desc(),
+                name="job_by_cost",
+            ),
             models.Index(
                 models.F("organisation"),
                 reported_month(),
@@ -116,6 +127,7 @@ class UsageReport(models.Model):
     class Meta:
         indexes = [
             models.Index(fields=["source", "execution_id", "person"], name="report_of_execution"),
+            models.Index("organisation", Coalesce("finished_at", "received_at"), name="report_of_day"),
             models.Index(fields=["hold"], condition=models.Q(hold__isnull=False), name="report_of_hold"),
         ]
 

@@ -36,6 +36,18 @@ document.addEventListener('click', async (event) => {
   event.target.closest('[data-close-toast]')?.closest('.toast').remove();
 });
 
+/** Lists that open below a button close like menus: by Escape, which gives the focus back, and by a click elsewhere. */
+for (const kind of ['keydown', 'click']) {
+  document.addEventListener(kind, (event) => {
+    for (const list of document.querySelectorAll('[data-dropdown][open]')) {
+      const inside = list.contains(event.target);
+      if (kind === 'click' ? inside : event.key !== 'Escape') continue;
+      list.open = false;
+      if (inside) list.querySelector('summary').focus();
+    }
+  });
+}
+
 /** A passing word where toasts are, for eyes and screen readers. */
 function tell(text) {
   const toast = document.createElement('p');
@@ -44,6 +56,12 @@ function tell(text) {
   document.getElementById('toasts')?.append(toast);
   setTimeout(() => toast.remove(), 4000);
 }
+
+// Filters that are not used stay out of the address.
+document.addEventListener('htmx:configRequest', ({ detail }) => {
+  if (detail.verb !== 'get') return;
+  for (const [name, value] of [...detail.formData.entries()]) if (value === '') detail.formData.delete(name);
+});
 
 let chartScript;
 const drawn = new Map();
@@ -99,10 +117,11 @@ function chartOf(data) {
       maxBarThickness: 26,
       pointRadius: 0,
       pointHitRadius: 12,
-      stack: data.stacked ? 'all' : undefined,
+      // A doughnut has no axis to stack on, and Chart.js looks for it as soon as there is a stack.
+      stack: data.stacked && !round ? 'all' : undefined,
     };
   });
-  const ticks = { color: colour('--color-muted') };
+  const ticks = { color: colour('--color-muted'), font: { family: 'Inter, sans-serif' } };
   const line = colour('--color-line');
   const axes = {
     x: { stacked: data.stacked, grid: { display: false }, border: { color: line }, ticks: { ...ticks, maxTicksLimit: 9, maxRotation: 0 } },

@@ -66,6 +66,7 @@ _PURCHASES = (
     _Purchase(-22, _TRIAL, 1_000, "trial", "30-day trial", PLATFORM, 8),
 )
 
+FREE = "Free credits"
 _MONTHLY = {"forest": 1_000, "snow": 400} | dict.fromkeys([*(p.sub for p in PEOPLE), SERVICE_ACCOUNT], 1_000)
 
 
@@ -75,6 +76,11 @@ def allowances(anchor: datetime, days: int) -> list[Allowance]:
     found = [_allowance(purchase, anchor, start) for purchase in _PURCHASES]
     found += _monthly(start, anchor)
     return sorted(found, key=lambda allowance: (allowance.at, allowance.key))
+
+
+def monthly() -> Iterator[tuple[str, int]]:
+    """Who is given free credits every month, and how many: also after the past has ended."""
+    yield from _MONTHLY.items()
 
 
 def _allowance(purchase: _Purchase, anchor: datetime, start: datetime) -> Allowance:
@@ -93,6 +99,6 @@ def _monthly(start: datetime, anchor: datetime) -> Iterator[Allowance]:
     while first <= anchor:
         following = (first + timedelta(days=32)).replace(day=1)
         for wallet, amount in _MONTHLY.items():
-            label = f"Free credits of {first:%B %Y}"
+            label = f"{FREE}, {first:%Y-%m}"
             yield Allowance(max(first, start), wallet, amount, "free", label, PLATFORM, following)
         first = following

@@ -6,34 +6,26 @@ somebody looks.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
 from uuid import UUID
 
-from accounting import captures, holds, limits, usage
+from accounting import captures, holds, usage
 from accounting.credits import MICROS
 from accounting.holds import Payer, Request
 from accounting.principals import ServicePrincipal
 from accounting.rating import UsageLine
 from accounting.reports import RESOURCES, UsageReport
+from devtools.demonstration import teams
+from devtools.demonstration.acts import Act
 from devtools.demonstration.federation import CLIENT_OF
 from devtools.demonstration.people import CDSE, EODC, TERRASCOPE, find
 from devtools.demonstration.stage import Stage
 
 WEEKS = timedelta(days=45)
 LAB, PROJECT = "forest", "wildfire"
-LIMIT = 500
-"""Credits that the project may spend a month."""
-
-
-@dataclass(frozen=True)
-class Act:
-    """Something that happens at an instant of the past."""
-
-    at: datetime
-    do: Callable[[Stage], None]
 
 
 @dataclass
@@ -45,7 +37,7 @@ class Jobs:
 
     def acts(self) -> Iterator[Act]:
         """What happened, in no order."""
-        yield Act(self._ago(hours=58), self._set_limit)
+        yield from teams.acts(self.until)
         yield self._reserve(52, TERRASCOPE, "jonas", "j-sentinel1-stack", "Backscatter mosaic", 35, lifetime=24)
         yield Act(self._ago(hours=27), lambda _stage: _expire())
         yield self._reserve(9.5, TERRASCOPE, "ines", "j-flood-zeeland", "Flood extent, Zeeland", 30)
@@ -130,11 +122,6 @@ class Jobs:
             finished_at=finished,
         )
         usage.ingest(_client(stage, TERRASCOPE), [report], on_reuse="refuse")
-
-    def _set_limit(self, stage: Stage) -> None:
-        lab = stage.wallets[LAB]
-        project = limits.create_project(lab, PROJECT, "Wildfire watch")
-        limits.set_limit(lab, LIMIT * MICROS, period="month", project=project)
 
 
 def acts(since: datetime, until: datetime) -> list[Act]:

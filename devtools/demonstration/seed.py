@@ -17,12 +17,14 @@ from django.conf import settings
 from django.db import connection, transaction
 
 from accounting import activity, estimates, grants, ledger, popularity, queries, registry, usage, workloads
+from accounting import allowances as given
 from accounting.api.etl import reading
 from accounting.credits import MICROS
 from accounting.reports import ADDED_VALUE, RESOURCES, UsageReport
 from devtools import clock
-from devtools.demonstration import guard, history, running
-from devtools.demonstration.allowances import Allowance, allowances
+from devtools.demonstration import guard, history, running, telling
+from devtools.demonstration.acts import Act
+from devtools.demonstration.allowances import FREE, PLATFORM, Allowance, allowances, monthly
 from devtools.demonstration.bodies import Body, posts
 from devtools.demonstration.federation import CLIENT_OF
 from devtools.demonstration.history import Reported
@@ -109,6 +111,7 @@ class _Past:
     waiting: dict[str, list[Reported]] = field(default_factory=dict)
     failed: int = 0
     refunds: list[int] = field(default_factory=list)
+    told: int = 0
 
     @property
     def start(self) -> datetime:
@@ -129,7 +132,9 @@ class _Past:
         _move(self.start)
         self.stage.admit()
         self._live_through()
+        self._promise()
         self.stage.date_back(self.start)
+        self.stage.equip()
 
     def _live_through(self) -> None:
         """Reports, grants and midnights in the order of their instants, so that the clock never goes back."""
@@ -146,11 +151,30 @@ class _Past:
             if item is None:
                 grants.expire_due()
                 self._give_back()
-            elif isinstance(item, running.Act):
+                self._tell(at)
+            elif isinstance(item, Act):
                 item.do(self.stage)
             else:
                 self._give(item)
         self._report_all(self.until)
+        _move(self.until)
+        telling.catch_up()
+
+    def _tell(self, at: datetime) -> None:
+        """Lately, each day: at eight, when the daily mails are due."""
+        begins = self.until - telling.LATELY
+        if begins <= at < begins + timedelta(days=1):
+            telling.begin(self.stage)
+        elif at >= begins + timedelta(days=1):
+            _move(at + timedelta(hours=8))
+            read = self.told if at < self.until - telling.UNREAD else 0
+            self.told = telling.catch_up(read_until=read)
+            _move(at)
+
+    def _promise(self) -> None:
+        """Free credits go on coming when the past has ended."""
+        for slug, amount in monthly():
+            given.set_monthly(self.stage.wallets[slug], amount * MICROS, kind="free", label=FREE, fund=PLATFORM)
 
     def _give(self, allowance: Allowance) -> None:
         wallet = self.stage.wallets[allowance.wallet]

@@ -14,7 +14,9 @@ from accounting.principals import ServicePrincipal
 from devtools.demonstration.federation import MEMBERS, OFFERS
 from devtools.demonstration.people import ORGANISATIONS, PEOPLE, SERVICE_ACCOUNT
 from devtools.demonstration.rates import RATE_CARDS, RateCard
-from portal import claims
+from portal import claims, exports
+from portal.api import script_tokens
+from portal.models import User
 
 
 @dataclass
@@ -64,6 +66,18 @@ class Stage:
         for person in PEOPLE:
             if person.current:
                 organisations.switch_organisation(people[person.login].pk, self.wallets[person.current])
+
+    def equip(self) -> None:
+        """What somebody has on the profile after a while: tokens, one of them ended, and a copy to fetch."""
+        user = User.objects.get(issuer=settings.OIDC_ISSUER, sub=PEOPLE[0].sub)
+        if user.api_tokens.exists():
+            return
+        lab = self.wallets[PEOPLE[0].current]
+        script_tokens.create(user, "Monthly report of the lab", ["balance:read", "jobs:read"], 365, lab)
+        script_tokens.create(user, "Notebook: what will it cost?", ["estimates:read", "quotes:read"], 90)
+        ended, _ = script_tokens.create(user, "Workshop in Ghent", ["balance:read"], 30)
+        script_tokens.revoke(user, ended.pk)
+        exports.request(user)
 
     def date_back(self, to: datetime) -> None:
         """Accounts and memberships begin when the history does: pages say since when somebody is a member."""

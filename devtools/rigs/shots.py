@@ -11,6 +11,7 @@ import shutil
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from urllib.parse import urlencode
 
 from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize, sync_playwright
 
@@ -29,14 +30,25 @@ ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"
 TELL = "import django; django.setup(); from accounting import outbox\nwhile outbox.deliver(): pass"
 #: Who looks at what. The first has many jobs and grants, the second a debt, the third an organisation that refused.
 PLAN = {
-    "ines": ("/dashboard/", "/jobs/", "/jobs/?state=FAILED", "/holds/", "/estimates/", "/profile/", "/nothing/here"),
+    "ines": (
+        *("/dashboard/", "/jobs/", "/jobs/?kind=batch&sort=cost", "/compare/", "/holds/", "/estimates/"),
+        *("/profile/", "/profile/tokens/", "/profile/tokens/new/", "/profile/data/", "/profile/data/erase/"),
+        *("/usage/", "/usage/?period=90d&by=week&split=backend", "/usage/entries/", "/usage/views/"),
+        *("/search/?q=ndvi", "/help/team-lead/", "/nothing/here"),
+        *("/notifications/", "/profile/notifications/", "/mail/"),
+    ),
+    "jonas": (
+        *("/organisation/", "/organisation/members/", "/organisation/projects/", "/organisation/project/forest-loss/"),
+        *("/organisation/limits/", "/organisation/transfers/", "/organisation/audit/", "/organisation/new/"),
+    ),
     "eleni": ("/dashboard/",),
     "dragos": ("/dashboard/",),
 }
 OPEN = (
+    *("/", "/help/", "/help/researcher/", "/styleguide/"),
     *("/", "/rates/", "/rates/cdse/", "/rates/cdse/1/", "/backends/", "/backends/cdse/"),
     *("/estimate/", "/estimate/?what=snow_line&area=400"),
-    *("/signed-out/", "/oidc/callback/?error=access_denied"),
+    *("/session-over/", "/signed-out/", "/oidc/callback/?error=access_denied"),
 )
 
 
@@ -98,6 +110,18 @@ def shoot_menus(page: Page, url: str) -> None:
             page.screenshot(path=SHOTS / f"{menu}-{look}.png")
 
 
+def shoot_search(page: Page, url: str) -> None:
+    """The window that Ctrl-K opens, with something in it."""
+    for look, theme, size in LOOKS:
+        page.context.add_cookies([{"name": "theme", "value": theme, "url": url}])
+        page.set_viewport_size(size)
+        page.goto(f"{url}/dashboard/")
+        page.keyboard.press("Control+k")
+        page.keyboard.type("ndvi")
+        page.locator("#palette [role=option]", has_text="NDVI").first.wait_for()
+        page.screenshot(path=SHOTS / f"search-{look}.png")
+
+
 def shoot_person(browser: Browser, url: str, login: str, paths: tuple[str, ...]) -> None:
     context = browser.new_context(viewport=WINDOW, reduced_motion="reduce")
     page = sign_in(context, url, login)
@@ -106,10 +130,14 @@ def shoot_person(browser: Browser, url: str, login: str, paths: tuple[str, ...])
     page.set_viewport_size(WINDOW)
     page.goto(f"{url}/jobs/")
     first = page.locator("a[data-open]").first.get_attribute("href")
+    picks = page.eval_on_selector_all("input[name=job]", "boxes => boxes.slice(0, 4).map(box => box.value)")
     if first:
         shoot(page, url, first, f"{login}-job")
+        shoot(page, url, first.replace("/jobs/", "/receipts/"), f"{login}-receipt")
+        shoot(page, url, f"/compare/?{urlencode({'job': picks}, doseq=True)}", f"{login}-compared")
     if login == next(iter(PLAN)):
         shoot_menus(page, url)
+        shoot_search(page, url)
         shoot_for_readme(page, url)
     context.close()
 

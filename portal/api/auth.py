@@ -1,4 +1,4 @@
-"""Who calls: a back end's registered client or a person, from a bearer token."""
+"""Who calls: a back end's registered client, a person, or a script of a person's, from a bearer token."""
 
 from __future__ import annotations
 
@@ -8,18 +8,23 @@ from collections.abc import Mapping
 from typing import Any
 
 from rest_framework.authentication import BaseAuthentication
-from rest_framework.exceptions import APIException, AuthenticationFailed
+from rest_framework.exceptions import APIException, AuthenticationFailed, Throttled
 from rest_framework.request import Request
 
 from accounting import registry
 from accounting.principals import PersonPrincipal, Principal, ServicePrincipal
 from accounting.registry import RegisteredClient
-from portal.api import keys, tokens
+from portal.api import keys, scopes, script_tokens, shared, tokens
+from portal.api.script_tokens import ScriptToken
 from portal.api.tokens import VerifiedToken
 
 #: Seconds that a client's registration is believed; switching one off takes that long at most.
 CLIENT_SECONDS = 5.0
 MAX_CLIENTS = 1_000
+#: How often one script token that does not work is looked up a minute: a forgotten script must not keep the database
+#: busy. It is counted by token, so that it keeps back nobody else behind the same address.
+MAX_WRONG_TOKENS = 20
+WRONG_TOKENS_SECONDS = 60
 
 _clients: dict[tuple[str, str], tuple[float, RegisteredClient | None]] = {}
 
@@ -34,13 +39,15 @@ class ProviderUnavailable(APIException):
 
 
 class BearerAuthentication(BaseAuthentication):
-    """`Authorization: Bearer <token>` and openEO's `Bearer oidc/<provider id>/<token>`."""
+    """`Authorization: Bearer <token>` and openEO's `Bearer oidc/<provider id>/<token>`; script tokens in the first."""
 
-    def authenticate(self, request: Request) -> tuple[Principal, VerifiedToken] | None:
+    def authenticate(self, request: Request) -> tuple[Principal, VerifiedToken | ScriptToken] | None:
         header = request.META.get("HTTP_AUTHORIZATION")
         if header is None:
             return None
         provider_id, token = read_header(header)
+        if script_tokens.looks_like_one(token):
+            return _script(request, provider_id, token)
         try:
             verified = tokens.verify(token, provider_id)
         except tokens.TokenInvalid as error:
@@ -74,6 +81,30 @@ def read_header(header: str) -> tuple[str | None, str]:
     raise AuthenticationFailed(
         "Send either Bearer <access token> or Bearer oidc/<provider id>/<access token>.", code="token_invalid"
     )
+
+
+def _script(request: Request, provider_id: str | None, token: str) -> tuple[Principal, ScriptToken]:
+    """The person whose script it is, who may do here what the token was made for.
+
+    Decided before any view's own permissions, so that none can forget it. No provider is ever asked about one.
+
+    :raises AuthenticationFailed: it does not work. :raises Throttled: it was tried too often in vain.
+    :raises ScopeMissing: it was made for something else.
+    """
+    failures = f"script-tokens:{hashlib.sha256(token.encode()).hexdigest()}"
+    if int(shared.recall(failures) or 0) >= MAX_WRONG_TOKENS:
+        raise Throttled(wait=WRONG_TOKENS_SECONDS)
+    try:
+        if provider_id is not None:
+            raise script_tokens.ScriptTokenInvalid("Send a script token as Bearer <token>, without a provider id")
+        found = script_tokens.verify(token)
+    except script_tokens.ScriptTokenInvalid as error:
+        shared.count(failures, WRONG_TOKENS_SECONDS)
+        raise AuthenticationFailed(f"{error}.", code="token_invalid") from None
+    principal = PersonPrincipal(registry.normalise_issuer(found.issuer), found.sub, found.organisation)
+    request._request.actor = f"script:{found.pk}"  # type: ignore[attr-defined]  # noqa: SLF001  # for the request line
+    scopes.check(found.scopes, (request.parser_context or {}).get("view"), request.method or "")
+    return principal, found
 
 
 def principal_of(verified: VerifiedToken) -> Principal:

@@ -120,15 +120,20 @@ def answer(request: HttpRequest, fault: Fault) -> HttpResponse:
 
 def _page(request: HttpRequest, fault: Fault) -> HttpResponse:
     name = f"{fault.status}.html" if fault.status in {403, 404} else "400.html" if fault.status < 500 else "500.html"
-    context = {"fault": fault, "title": fault.titled(), "request_id": logs.current_request_id()}
-    context |= {"site": settings.SITE_TITLE, "request": request}
+    context = {"fault": fault, "request_id": logs.current_request_id(), "site": settings.SITE_TITLE, "request": request}
+    if request.headers.get("HX-Request") and not request.headers.get("HX-History-Restore-Request"):
+        return _part(fault, context)
     # Who is signed in is a question to the database: not to be asked when that is what failed.
     known = request if fault.status in {403, 404} else None
     text = loader.render_to_string(name, context, known)
-    response = HttpResponse(text, status=fault.status)
-    for name, value in fault.headers.items():
-        response[name] = value
-    return response
+    return HttpResponse(text, status=fault.status, headers=dict(fault.headers))
+
+
+def _part(fault: Fault, context: Mapping[str, Any]) -> HttpResponse:
+    """A part of a page was asked for: the page stays, and what went wrong joins its toasts."""
+    text = loader.render_to_string("components/fault_toast.html", dict(context))
+    headers = {"HX-Retarget": "#toasts", "HX-Reswap": "beforeend", "HX-Push-Url": "false", "HX-Replace-Url": "false"}
+    return HttpResponse(text, status=fault.status, headers={**headers, **fault.headers})
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:

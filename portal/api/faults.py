@@ -12,7 +12,7 @@ from django.http import Http404
 from django.http.request import UnreadablePostError
 from rest_framework import exceptions
 
-from accounting.errors import DomainError
+from accounting.errors import DomainError, ScopeMissing
 from portal import connections
 
 #: DRF's codes that have a better name here.
@@ -88,6 +88,10 @@ def _of_domain(error: DomainError) -> Fault:
     extra = dict(error.extra)
     wait = extra.pop("retry_after", None)
     headers = {} if wait is None else {"Retry-After": str(wait)}
+    if isinstance(error, ScopeMissing):
+        # RFC 6750, section 3.1.
+        scope = f', scope="{extra["scope"]}"' if "scope" in extra else ""
+        headers["WWW-Authenticate"] = f'Bearer realm="openEO credits", error="insufficient_scope"{scope}'
     return Fault(error.status, error.code, error.detail, error.title, field=error.field, headers=headers, extra=extra)
 
 

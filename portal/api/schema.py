@@ -21,6 +21,8 @@ from drf_spectacular.renderers import OpenApiJsonRenderer2
 from drf_spectacular.settings import patched_settings
 from rest_framework import serializers
 
+from portal.api.scopes import SCOPES
+
 _FAULTS = {
     "400": "The request is not valid; the answer names the field.",
     "401": "There is no bearer token, or it is not valid.",
@@ -92,16 +94,31 @@ class OpenEOErrorSerializer(serializers.Serializer[Any]):
 
 class BearerScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]  # registers itself
     target_class = "portal.api.auth.BearerAuthentication"
-    name = "bearer"
+    name = ["bearer", "scriptToken"]
 
-    def get_security_definition(self, auto_schema: AutoSchema) -> dict[str, Any]:
-        return {
-            "type": "http",
-            "scheme": "bearer",
-            "bearerFormat": "JWT",
-            "description": "An access token of an accepted issuer: of a registered client (client credentials) or of a "
-            "person. `oidc/<provider id>/<token>`, the openEO form, is accepted as well.",
-        }
+    def get_security_requirement(self, auto_schema: AutoSchema) -> list[dict[str, list[str]]]:
+        """Either of them; of a script token the scope that the operation needs."""
+        scope = getattr(auto_schema.view, "script_scopes", {}).get(auto_schema.method)
+        return [{"bearer": []}, *([{"scriptToken": [scope]}] if scope else [])]
+
+    def get_security_definition(self, auto_schema: AutoSchema) -> list[dict[str, Any]]:
+        return [
+            {
+                "type": "http",
+                "scheme": "bearer",
+                "bearerFormat": "JWT",
+                "description": "An access token of an accepted issuer: of a registered client (client credentials) or "
+                "of a person. `oidc/<provider id>/<token>`, the openEO form, is accepted as well.",
+            },
+            {
+                "type": "http",
+                "scheme": "bearer",
+                "bearerFormat": "oec_ and 49 letters and digits",
+                "description": "A token that a person made for a script on the profile page. It reads what the person "
+                f"may read, as far as its scopes go: {', '.join(SCOPES)}. Without the scope the answer is 403 with "
+                "the code `scope_missing`.",
+            },
+        ]
 
 
 _FAULT_BODIES = {"problem": ProblemSerializer, "etl": EtlErrorSerializer, "openeo": OpenEOErrorSerializer}
@@ -157,6 +174,8 @@ def document(which: str) -> bytes:
         patterns = [path(_prefix(which), include(f"accounting.api.{which}.urls"))]
         # The generator has no types.
         schema = SchemaGenerator(patterns=patterns).get_schema(public=True)  # type: ignore[no-untyped-call]
+        if which == "etl":  # nothing there takes one
+            schema["components"]["securitySchemes"].pop("scriptToken")
         return OpenApiJsonRenderer2().render(schema, renderer_context={})
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from email.utils import parseaddr
 from urllib.parse import urlsplit
 
 from celery import current_app
@@ -47,6 +48,11 @@ def public_url() -> Finding:
 @rule("E105", "Demonstration data and hints are switched on.", "Leave DEMONSTRATION out of the environment.")
 def demonstration() -> Finding:
     return bool(settings.DEMONSTRATION)
+
+
+@rule("E116", "The style guide is served.", "Leave STYLEGUIDE out of the environment.")
+def styleguide() -> Finding:
+    return bool(settings.STYLEGUIDE)
 
 
 @rule(
@@ -157,3 +163,25 @@ def trusted_origins() -> Finding:
 )
 def shared_cache() -> Finding:
     return "locmem" in settings.CACHES["default"]["BACKEND"] or "dummy" in settings.CACHES["default"]["BACKEND"]
+
+
+@rule(
+    "E117",
+    "Mail would get lost, or travel with its password in clear text: {}.",
+    "EMAIL_URL=smtp+tls://user:password@host:587 (or smtps://), and DEFAULT_FROM_EMAIL at a domain of yours.",
+)
+def mail() -> Finding:
+    wrong = {
+        "no EMAIL_URL": "smtp" not in settings.EMAIL_BACKEND or not settings.EMAIL_HOST,
+        "a password without TLS": bool(settings.EMAIL_HOST_PASSWORD)
+        and not (settings.EMAIL_USE_TLS or settings.EMAIL_USE_SSL),
+        "no time limit": not settings.EMAIL_TIMEOUT or settings.EMAIL_TIMEOUT > 60,
+        "DEFAULT_FROM_EMAIL": not _is_sender(settings.DEFAULT_FROM_EMAIL),
+    }
+    return ", ".join(name for name, broken in wrong.items() if broken)
+
+
+def _is_sender(text: str) -> bool:
+    _, address = parseaddr(text)
+    name, _, domain = address.partition("@")
+    return bool(name) and "." in domain and not domain.endswith(("localhost", ".local", ".localdomain"))

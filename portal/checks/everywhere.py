@@ -9,6 +9,7 @@ from decimal import Decimal
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
+from portal import brand, colours
 from portal.api import issuers
 from portal.checks.rules import Finding, rule
 
@@ -52,18 +53,35 @@ MAX_TERMS_VERSION = 50
 RESERVED = frozenset(
     {
         "api",
+        "brand",
         "dashboard",
         "docs",
         "estimates",
         "favicon.ico",
         "health",
+        "help",
         "holds",
         "jobs",
+        "language",
+        "mail",
         "notices",
+        "notifications",
         "oidc",
         "organisation",
     }
-    | {"problems", "profile", "receipts", "sign-out", "signed-out", "static", "terms", "theme"}
+    | {
+        "problems",
+        "profile",
+        "receipts",
+        "search",
+        "session-over",
+        "sign-out",
+        "signed-out",
+        "static",
+        "styleguide",
+        "terms",
+        "theme",
+    }
 )
 
 
@@ -146,3 +164,47 @@ def json_only() -> Finding:
     ]
     foreign = [name for name in chosen if not name.startswith(("portal.api.parsers.", "portal.api.renderers."))]
     return ", ".join(foreign)
+
+
+@rule(
+    "E021",
+    "SITE_ACCENT cannot be used: {}.",
+    "Write a hue, #rrggbb or oklch(…) that is dark enough; docs/settings.md.",
+    deploy=False,
+)
+def accent() -> Finding:
+    try:
+        if settings.SITE_ACCENT:
+            colours.read(settings.SITE_ACCENT)
+    except ValueError as error:
+        return str(error)
+    return None
+
+
+@rule("E022", "A logo cannot be served: {}.", "Name an svg, png, webp or jpg file of at most 512 KiB.", deploy=False)
+def logos() -> Finding:
+    found = []
+    for name in ("SITE_LOGO", "SITE_LOGO_DARK"):
+        try:
+            if path := getattr(settings, name):
+                brand.picture(path)
+        except (OSError, ValueError) as error:
+            found.append(f"{name}: {error}")
+    if settings.SITE_LOGO_DARK and not settings.SITE_LOGO:
+        found.append("SITE_LOGO_DARK without SITE_LOGO")
+    return "; ".join(found)
+
+
+MAX_TITLE = 40
+
+
+@rule("E023", "SITE_TITLE would not fit the side bar: {}.", "Use 1 to 40 visible characters.", deploy=False)
+def site_title() -> Finding:
+    title = settings.SITE_TITLE
+    return None if 0 < len(title) <= MAX_TITLE and title.isprintable() and title.strip() else repr(title[:60])
+
+
+@rule("E024", "SUPPORT_URL leads nowhere: {}.", "Write https://…, http://… or mailto:…, or nothing.", deploy=False)
+def support() -> Finding:
+    good = not settings.SUPPORT_URL or re.fullmatch(r"(?:https?://|mailto:)[!-~]+", settings.SUPPORT_URL)
+    return None if good else settings.SUPPORT_URL

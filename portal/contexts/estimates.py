@@ -5,7 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from django.utils.translation import gettext as _
+
 from accounting import estimates
+from portal.numerals import localised
 
 GOAL = 80
 """Percent of jobs that an interval is to hold."""
@@ -61,8 +64,8 @@ def page_of() -> EstimatesPage:
     together = next((view for view in views if not view.source), None)
     return EstimatesPage(
         goal=GOAL,
-        recent=_record(together.recent, "all back ends") if together else None,
-        ever=_record(together.ever, "all back ends") if together else None,
+        recent=_record(together.recent, _("all back ends")) if together else None,
+        ever=_record(together.ever, _("all back ends")) if together else None,
         rows=tuple(
             BackEndRow(
                 view.backend_name,
@@ -80,13 +83,15 @@ def page_of() -> EstimatesPage:
 def _record(span: estimates.Span | None, where: str) -> Record | None:
     if span is None:
         return None
-    percent = f"{100 * span.coverage:.1f}"
+    share = f"{100 * span.coverage:.1f}"
+    percent = localised(share)
     return Record(
         jobs=span.jobs,
         inside=span.inside,
-        share=percent,
-        percent=f"{percent} %",
-        meter=f"{percent} % of the jobs on {where} cost what the interval said; the aim is {GOAL} %",
+        share=share,
+        percent=_("%(percent)s %%") % {"percent": percent},
+        meter=_("%(percent)s %% of the jobs on %(where)s cost what the interval said; the aim is %(goal)s %%")
+        % {"percent": percent, "where": where, "goal": GOAL},
         off=_off(span.bias),
         verdict=_verdict(span),
     )
@@ -96,14 +101,16 @@ def _off(bias: float) -> str:
     """How the middle of all jobs compares with the middle of their estimates."""
     percent = round(100 * abs(bias - 1))
     if not percent:
-        return "On the spot"
-    return f"Cost {percent} % {'more' if bias > 1 else 'less'}"
+        return _("On the spot")
+    if bias > 1:
+        return _("Cost %(percent)s %% more") % {"percent": percent}
+    return _("Cost %(percent)s %% less") % {"percent": percent}
 
 
 def _verdict(span: estimates.Span) -> Verdict:
     if span.jobs < FEW:
-        return Verdict("Few jobs yet", "plain")
+        return Verdict(_("Few jobs yet"), "plain")
     percent = 100 * span.coverage
     if percent < GOAL - STRAYS:
-        return Verdict("Too narrow", "warn")
-    return Verdict("Too wide", "warn") if percent > GOAL + STRAYS else Verdict("As promised", "good")
+        return Verdict(_("Too narrow"), "warn")
+    return Verdict(_("Too wide"), "warn") if percent > GOAL + STRAYS else Verdict(_("As promised"), "good")

@@ -9,6 +9,8 @@ from urllib.parse import urlencode
 from uuid import UUID
 
 from django.core.exceptions import BadRequest
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from accounting import hold_events, hold_queries, limit_queries
 from accounting.captures import Running
@@ -22,6 +24,11 @@ from portal.models import User
 
 MOST_EVENTS = 25
 MAX_DIGITS = 19
+_PERIODS = {
+    "month": gettext_lazy("Limit a month for %(scope)s"),
+    "year": gettext_lazy("Limit a year for %(scope)s"),
+}
+_IN_ALL = gettext_lazy("Limit in all for %(scope)s")
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +166,7 @@ def page_of(hold: HoldView, viewer: User, before: int | None = None) -> HoldPage
         opened_at=hold.opened_at,
         beat=spans.ago(hold.beat_at, now) if hold.beat_at else "",
         beat_at=hold.beat_at,
-        ends_title="Expires" if hold.state == "open" else "Ended",
+        ends_title=_("Expires") if hold.state == "open" else _("Ended"),
         ends_at=hold.ended_at or hold.expires_at,
         ends_ahead=spans.ahead(hold.expires_at, now) if hold.state == "open" else "",
         expiry=_expiry(hold),
@@ -188,31 +195,32 @@ def _job_href(hold: HoldView) -> str:
 def _warning(hold: HoldView, running: Running | None) -> tuple[str, str, str]:
     """Its colour, and what is the matter in a title and a sentence; empty when nothing is."""
     if running and running.verdict.decision == "stop":
-        return "bad", "The job must stop", f"{running.verdict.detail} The back end is told so at its next heartbeat."
+        text = _("%(reason)s The back end is told so at its next heartbeat.")
+        return "bad", _("The job must stop"), text % {"reason": hold_rows.detail_of(running)}
     if running and running.verdict.decision == "warn":
-        return "warn", "The job is near its end", f"{running.verdict.detail} When all is used, it has to stop."
+        text = _("%(reason)s When all is used, it has to stop.")
+        return "warn", _("The job is near its end"), text % {"reason": hold_rows.detail_of(running)}
     if hold.state == "expired" and hold.keeps:
-        return "warn", "The hold is past its expiry", "What it keeps is free in a moment."
+        return "warn", _("The hold is past its expiry"), _("What it keeps is free in a moment.")
     return "", "", ""
 
 
 def _expiry(hold: HoldView) -> str:
     """What happens to the credits, and when."""
     if hold.state == "open":
-        return (
-            f"Each heartbeat of the back end moves the expiry to {spans.length(hold.lifetime) or 'a minute'} ahead. "
-            "Without one, the credits go back to the same grants, the job goes on uncovered, and what it reports later "
-            "is charged in full."
-        )
-    beyond = "The job’s report was charged. It cost more than was held; other credits paid for the rest."
-    within = "The job’s report was charged, and what it did not use went back to the same grants."
-    return {
-        "captured": beyond if hold.excess else within,
-        "released": "The back end gave the credits back; they are in the same grants again.",
-    }.get(
-        hold.state,
+        return _(
+            "Each heartbeat of the back end moves the expiry to %(span)s ahead. Without one, the credits go back to "
+            "the same grants, the job goes on uncovered, and what it reports later is charged in full."
+        ) % {"span": spans.length(hold.lifetime) or _("a minute")}
+    if hold.state == "captured" and hold.excess:
+        return _("The job’s report was charged. It cost more than was held; other credits paid for the rest.")
+    if hold.state == "captured":
+        return _("The job’s report was charged, and what it did not use went back to the same grants.")
+    if hold.state == "released":
+        return _("The back end gave the credits back; they are in the same grants again.")
+    return _(
         "No heartbeat came before the expiry, so the credits went back to the same grants. "
-        "What the job reports later is charged in full.",
+        "What the job reports later is charged in full."
     )
 
 
@@ -223,26 +231,32 @@ def _part(part: GrantPart, now: datetime) -> Part:
 
 def _meters(hold: HoldView, running: Running, viewer: User) -> list[MeterRow]:
     """What the job is held to: what it keeps, its budget, its parent's, and each limit that counts it."""
-    reserved = meter(running.used, running.captured + running.remaining, "of what was reserved")
-    rows = [MeterRow("Reserved credits", "what goes beyond is charged to the other credits", reserved)]
+    reserved = meter(running.used, running.captured + running.remaining, "reserved")
+    rows = [MeterRow(_("Reserved credits"), _("What goes beyond is charged to the other credits"), reserved)]
     for bound in running.bounds:
         of_parent = "parent" in bound.name
         if bound.reason == "over_budget" and of_parent == (hold.parent is not None):
-            title = "Budget of the whole job" if of_parent else "Budget of the job"
-            note = "of all its parts together" if of_parent else "the back end is told to stop there"
-            rows.append(MeterRow(title, note, meter(bound.used, bound.amount, hold_rows.name_of(bound))))
+            title = _("Budget of the whole job") if of_parent else _("Budget of the job")
+            note = _("Of all its parts together") if of_parent else _("The back end is told to stop there")
+            rows.append(MeterRow(title, note, meter(bound.used, bound.amount, hold_rows.kind_of(bound))))
         elif bound.reason == "over_budget" and not of_parent:
-            rows.append(MeterRow("Budget of the part", "", meter(bound.used, bound.amount, "of its budget")))
+            rows.append(MeterRow(_("Budget of the part"), "", meter(bound.used, bound.amount, "budget")))
     return rows + [_limit(use, viewer) for use in limit_queries.limits_on(hold)]
 
 
 def _limit(use: LimitUse, viewer: User) -> MeterRow:
-    about = [use.project and f"project {use.project}", use.backend]
-    about += [] if use.person is None else ["you" if use.person == viewer.person_id else "the person who started it"]
-    scope = ", ".join(filter(None, about)) or "everybody"
-    period = {"month": "a month", "year": "a year"}.get(use.period, "in all")
-    note = "jobs are told to stop there" if use.action == "block" else "people are told there"
-    return MeterRow(f"Limit {period} for {scope}", note, meter(use.spent + use.running, use.amount, "of the limit"))
+    note = _("Jobs are told to stop there") if use.action == "block" else _("People are told there")
+    title = str(_PERIODS.get(use.period, _IN_ALL)) % {"scope": _scope(use, viewer)}
+    return MeterRow(title, note, meter(use.spent + use.running, use.amount, "limit"))
+
+
+def _scope(use: LimitUse, viewer: User) -> str:
+    """Whom and what the limit counts."""
+    about = [_("project %(name)s") % {"name": use.project}] if use.project else []
+    about += [use.backend] if use.backend else []
+    if use.person is not None:
+        about.append(_("you") if use.person == viewer.person_id else _("the person who started it"))
+    return ", ".join(about) or _("everybody")
 
 
 def _family(hold: HoldView, viewer: User, now: datetime) -> Family | None:

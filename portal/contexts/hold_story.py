@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from urllib.parse import urlencode
+
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
 
 from accounting.hold_events import EventView
 from accounting.hold_queries import HoldView
@@ -13,13 +16,13 @@ from portal.contexts.hold_rows import hold_path
 from portal.contexts.jobs import job_path
 
 _KINDS = {
-    "opened": "Opened",
-    "extended": "Extended",
-    "restored": "Charge replaced",
-    "lent": "Lent to a part",
-    "returned": "Back from a part",
-    "released": "Given back",
-    "expired": "Expired",
+    "opened": gettext_lazy("Opened"),
+    "extended": gettext_lazy("Extended"),
+    "restored": gettext_lazy("Charge replaced"),
+    "lent": gettext_lazy("Lent to a part"),
+    "returned": gettext_lazy("Back from a part"),
+    "released": gettext_lazy("Given back"),
+    "expired": gettext_lazy("Expired"),
 }
 _WIDTH, _HEIGHT = 1000, 100
 
@@ -84,7 +87,10 @@ def timeline_of(events: Sequence[EventView], hold: HoldView, now: datetime) -> T
         starts_at=since,
         ends_at=until,
         most=most,
-        label=f"What was kept over time, in {len(events)} step{'' if len(events) == 1 else 's'}",
+        label=ngettext(
+            "What was kept over time, in %(count)s step", "What was kept over time, in %(count)s steps", len(events)
+        )
+        % {"count": len(events)},
     )
 
 
@@ -104,23 +110,26 @@ def _row(event: EventView, hold: HoldView) -> EventRow:
 
 def _title(event: EventView) -> str:
     if event.kind != "captured":
-        return _KINDS[event.kind]
-    return "Charged, and ended" if event.ends else "Charged"
+        return str(_KINDS[event.kind])
+    return _("Charged, and ended") if event.ends else _("Charged")
 
 
 def _note(event: EventView) -> str:
-    notes: Mapping[str, str] = {
-        "restored": "came back, because a later charge takes its place",
-        "released": event.reason or ("what the job did not use" if event.transaction else "at the back end’s request"),
-        "expired": "no heartbeat came in time",
-    }
     if event.kind == "captured" and event.taken_back:
-        return "replaced by a later charge" if event.taken_back == "superseded" else "the charge was given back"
+        if event.taken_back == "superseded":
+            return _("Replaced by a later charge")
+        return _("The charge was given back")
+    if event.kind == "released":
+        return event.reason or (_("What the job did not use") if event.transaction else _("At the back end’s request"))
+    notes = {
+        "restored": _("Came back, because a later charge takes its place"),
+        "expired": _("No heartbeat came in time"),
+    }
     return notes.get(event.kind, "")
 
 
 def _link(event: EventView, hold: HoldView) -> tuple[str, str]:
     if event.kind == "captured" and event.job_id:
         path = charge_path(event.source, event.job_id, hold.organisation, event.transaction)
-        return path, "The charge"
+        return path, _("The charge")
     return (hold_path(event.other), event.other_job) if event.other else ("", "")

@@ -9,15 +9,17 @@ from urllib.parse import urlencode
 
 from django.core.exceptions import BadRequest
 from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from accounting import hold_queries, queries
 from accounting.hold_queries import HoldView, Place
 from portal.contexts.hold_rows import HoldRow, rows_of
-from portal.contexts.jobs import Filter, Option
+from portal.contexts.job_filters import Filter, Option
 from portal.models import User
 
 PAGE_SIZE = 25
-STATES = (("", "Open and ended"), ("open", "Open"), ("ended", "Ended"))
+STATES = (("", gettext_lazy("Open and ended")), ("open", gettext_lazy("Open")), ("ended", gettext_lazy("Ended")))
 MAX_DIGITS = 19
 
 
@@ -66,14 +68,15 @@ def page_of(viewer: User, organisation: int, name: str, wanted: Wanted) -> Holds
         is_open=wanted.state == "open" if wanted.state else None,
         backend=wanted.backend,
     )
-    titles = [("", "All back ends"), *((backend.slug, backend.name) for backend in backends)]
+    titles = [("", _("All back ends")), *((backend.slug, backend.name) for backend in backends)]
     return HoldsPage(
-        subtitle=f"Credits that {name} keeps for running jobs, so that they are there when the jobs end",
+        subtitle=_("Credits that %(name)s keeps for running jobs, so that they are there when the jobs end")
+        % {"name": name},
         held=balance.held,
         holds=rows_of(holds, viewer, balance.as_of),
         filters=(
-            _filter("state", "State", STATES, wanted.state),
-            _filter("backend", "Back end", titles, wanted.backend),
+            _filter("state", _("State"), [(value, str(title)) for value, title in STATES], wanted.state),
+            _filter("backend", _("Back end"), titles, wanted.backend),
         ),
         filtered=bool(wanted.backend or wanted.state),
         older=_address(wanted, after=holds[-1]) if more_older else "",

@@ -2,95 +2,65 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from decimal import Decimal
+from datetime import datetime
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
-from accounting import receipts
-from accounting.answers import trim
-from accounting.credits import to_text
-from portal.contexts import job_holds, people
+from django.urls import reverse
+from django.utils.translation import gettext as _
+
+from accounting import estimates, job_lists, receipts
+from portal.contexts import corrections, job_holds, people, raw_reports, spans
+from portal.contexts.charges import Charge, Paid, charge_of, paid_of
+from portal.contexts.corrections import Correction
+from portal.contexts.crumbs import Crumb
 from portal.contexts.job_holds import JobHold
-from portal.contexts.jobs import NO_ORGANISATION, job_path, organisation_named, receipt_path, title_of
+from portal.contexts.jobs import (
+    NO_ORGANISATION,
+    job_path,
+    kind_name,
+    organisation_named,
+    pick_of,
+    raw_path,
+    receipt_path,
+    title_of,
+)
+from portal.contexts.raw_reports import RawText
 from portal.models import User
 
 if TYPE_CHECKING:
     from accounting.models import Execution, Job
 
-METRICS = {
-    "cpu": "CPU time",
-    "gpu": "GPU time",
-    "memory": "Memory",
-    "time": "Duration",
-    "processing": "Processing",
-    "area": "Area",
-    "storage": "Storage",
-    "surcharge": "Surcharge",
-}
-UNITS = {
-    "cpu-hour": ("CPU-hour", "CPU-hours"),
-    "gpu-hour": ("GPU-hour", "GPU-hours"),
-    "gb-hour": ("GB-hour", "GB-hours"),
-    "gb-day": ("GB-day", "GB-days"),
-    "hour": ("hour", "hours"),
-    "shpu": ("processing unit", "processing units"),
-    "credit": ("credit", "credits"),
-    "km2": ("km²", "km²"),
-    "gb": ("GB", "GB"),
-    "mega-pixel": ("megapixel", "megapixels"),
-    "count": ("item", "items"),
-}
+MOST_SIMILAR = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Paid:
-    """A part of the cost and the grant that paid it; `kind` is empty for what nothing covers yet."""
+class Estimated:
+    """What was estimated beside what it cost, micro-credits. `place` is below, within or above the interval."""
 
-    label: str
-    kind: str
-    amount: int
+    p10: int
+    median: int
+    p90: int
+    jobs: int
+    asked: bool
+    made_at: datetime
+    place: str
+    off: int
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
-    """`conversion` and `calculation` are the arithmetic in numbers; `price` the rule in words; `said` as reported."""
+class Similar:
+    """Another job, and the address where it stands beside this one."""
 
     title: str
-    about: str
-    reported: Decimal | None
-    said: str
-    unit: str
-    quantity: Decimal
-    canonical_unit: str
-    conversion: str
-    price: str
-    rule: str
-    calculation: str
-    amount: int
-    payee: str
-    fee: int
-    paid: tuple[Paid, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Charge:
-    """One booked report. `given_back` is the reason of its reversal, when there was one; `replaced` says what took its
-    place. `anchor` names it in addresses.
-    """
-
-    anchor: str
-    title: str
-    reported_by: str
-    tariff: str
-    booked_at: datetime
-    lines: tuple[Line, ...]
+    job_id: str
+    backend: str
+    state: str
+    reported_at: datetime
     cost: int
-    given_back: str
-    replaced: str
+    href: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +90,7 @@ class JobPage:
     covers yet.
     """
 
+    crumbs: tuple[Crumb, ...]
     title: str
     job_id: str
     source: str
@@ -142,36 +113,51 @@ class JobPage:
     refused_why: str
     receipt_href: str
     other_payers: tuple[Payer, ...]
+    corrections: tuple[Correction, ...]
+    estimated: Estimated | None
+    raw: tuple[RawText, ...]
+    raw_href: str
+    similar: tuple[Similar, ...]
+    compare_href: str
 
 
 def page_of(job: Job, others: Sequence[Job], viewer: User) -> JobPage:
     """:param others: the same job as other organisations of the viewer paid for it."""
     booked = receipts.of_job(job.pk)
     standing = [receipt for receipt in booked if not receipt.reversal]
+    source, payer = job.source.source_id, urlencode({"payer": job.organisation_id})
+    cost = job.cost_compute + job.cost_added_value
     named = next((one.requested_organisation for one in booked if one.organisation_refused), None)
     return JobPage(
+        crumbs=(Crumb.to("jobs", _("Jobs")),),
         title=title_of(job),
         job_id=job.job_id,
-        source=job.source.source_id,
+        source=source,
         backend=job.source.backend.name,
         state=job.state,
-        kind="Synchronous" if job.kind == "sync" else "Batch job",
+        kind=kind_name(job.kind),
         organisation=job.organisation.name,
         who=people.names([job.person_id], viewer)[job.person_id],
         holds=job_holds.holds_of(job),
         started_at=job.started_at,
         finished_at=job.finished_at,
-        duration=_duration(job.started_at, job.finished_at),
-        cost=job.cost_compute + job.cost_added_value,
+        duration=spans.between(job.started_at, job.finished_at),
+        cost=cost,
         compute=job.cost_compute,
         added_value=job.cost_added_value,
         runs=_runs(job.executions.all(), booked),
-        paid=_paid(line for receipt in standing for line in receipt.lines),
+        paid=paid_of(line for receipt in standing for line in receipt.lines),
         outstanding=sum(line.outstanding for receipt in standing for line in receipt.lines),
         refused=_refused(named) if named is not None else "",
         refused_why=_refused_why(named),
-        receipt_href=f"{receipt_path(job.source.source_id, job.job_id)}?{urlencode({'payer': job.organisation_id})}",
+        receipt_href=f"{receipt_path(source, job.job_id)}?{payer}",
         other_payers=tuple(Payer(other.organisation.name, _payer_path(other)) for other in others),
+        corrections=corrections.of_receipts(booked),
+        estimated=_estimated(job, cost),
+        raw=raw_reports.of_job(job.pk),
+        raw_href=f"{raw_path(source, job.job_id)}?{payer}",
+        similar=tuple(_similar(other, job) for other in job_lists.similar(job, MOST_SIMILAR)),
+        compare_href=f"{reverse('compare')}?{urlencode({'job': pick_of(job)})}",
     )
 
 
@@ -189,13 +175,15 @@ def _payer_path(job: Job) -> str:
 
 def _refused(named: object) -> str:
     words = organisation_named(named)
-    return f"{words[0].upper()}{words[1:]} was named to pay, but did not"
+    return _("%(organisation)s was named to pay, but did not") % {"organisation": f"{words[0].upper()}{words[1:]}"}
 
 
 def _refused_why(named: object) -> str:
     if organisation_named(named) == NO_ORGANISATION:
-        return "So the organisation that the person who ran the job had chosen paid instead."
-    return "The person who ran the job is not a member of it, so the organisation they had chosen paid instead."
+        return _("So the organisation that the person who ran the job had chosen paid instead.")
+    return _(
+        "The person who ran the job is not a member of it, or only a viewer, so another one of theirs paid instead."
+    )
 
 
 def _runs(executions: Iterable[Execution], booked: Sequence[receipts.Receipt]) -> tuple[Run, ...]:
@@ -214,10 +202,10 @@ def _runs(executions: Iterable[Execution], booked: Sequence[receipts.Receipt]) -
             finished_at=known[name].finished_at if name in known else None,
             cost=sum(one.cost for one in booked if runs[one.transaction] == name and not one.reversal),
             charges=tuple(
-                _charge(one) for one in booked if runs[one.transaction] == name and one.transaction not in instead
+                charge_of(one) for one in booked if runs[one.transaction] == name and one.transaction not in instead
             ),
             replaced=tuple(
-                _charge(one, instead[one.transaction])
+                charge_of(one, instead[one.transaction])
                 for one in booked
                 if runs[one.transaction] == name and one.transaction in instead
             ),
@@ -226,126 +214,22 @@ def _runs(executions: Iterable[Execution], booked: Sequence[receipts.Receipt]) -
     )
 
 
-def _charge(receipt: receipts.Receipt, instead: receipts.Receipt | None = None) -> Charge:
-    tariff = receipt.tariff
-    return Charge(
-        anchor=f"charge-{receipt.transaction}",
-        title=_title(receipt),
-        reported_by=receipt.reported_by,
-        tariff=f"{tariff.name}, version {tariff.version}" if tariff else "",
-        booked_at=receipt.booked_at,
-        lines=tuple(_line(line) for line in receipt.lines),
-        cost=receipt.cost,
-        given_back=receipt.reversal.reason.replace("_", " ") if receipt.reversal and instead is None else "",
-        replaced=_replaced(instead) if instead else "",
+def _estimated(job: Job, cost: int) -> Estimated | None:
+    said = estimates.of_jobs([job]).get(job.pk)
+    if said is None:
+        return None
+    place = "below" if cost < said.p10 else "above" if cost > said.p90 else "within"
+    return Estimated(said.p10, said.median, said.p90, said.jobs, said.asked, said.made_at, place, cost - said.median)
+
+
+def _similar(other: Job, job: Job) -> Similar:
+    both = urlencode({"job": [pick_of(job), pick_of(other)]}, doseq=True)
+    return Similar(
+        title=title_of(other),
+        job_id=other.job_id,
+        backend=other.source.backend.name,
+        state=other.state,
+        reported_at=other.reported_at,
+        cost=other.cost_compute + other.cost_added_value,
+        href=f"{reverse('compare')}?{both}",
     )
-
-
-def _replaced(instead: receipts.Receipt) -> str:
-    return "a later charge" if job_holds.is_capture(instead) else "the job’s report"
-
-
-def _title(receipt: receipts.Receipt) -> str:
-    if job_holds.is_capture(receipt):
-        return "Used so far, charged under the hold"
-    if receipt.service:
-        return f"Added value of {receipt.service}"
-    fees = bool(receipt.lines) and all(line.canonical_unit == "credit" for line in receipt.lines)
-    return "Fees" if fees else "Compute and data"
-
-
-def _line(line: receipts.LineView) -> Line:
-    return Line(
-        title=METRICS.get(line.metric, line.metric.replace("_", " ").capitalize()),
-        about=" · ".join(filter(None, [line.process, line.collection])),
-        reported=_number(line.reported),
-        said=line.reported,
-        unit=line.unit,
-        quantity=line.quantity,
-        canonical_unit=unit_name(line.canonical_unit, line.quantity),
-        conversion=_conversion(line),
-        price=_price(line),
-        rule=line.rule.name if line.rule else "",
-        calculation=_calculation(line),
-        amount=line.amount,
-        payee=line.payee.name,
-        fee=line.platform_fee,
-        paid=_paid([line]),
-    )
-
-
-def unit_name(unit: str, quantity: Decimal = Decimal(0)) -> str:
-    """A canonical unit as people write it, singular for exactly one."""
-    one, many = UNITS.get(unit, (unit, unit))
-    return one if quantity == 1 else many
-
-
-def _number(text: str) -> Decimal | None:
-    """A reported quantity as a number, when it looks like a plain one."""
-    return Decimal(text) if re.fullmatch(r"[0-9]{1,30}(\.[0-9]{1,20})?", text) else None
-
-
-def _conversion(line: receipts.LineView) -> str:
-    up = f" × {line.numerator:,}" if line.numerator != 1 else ""
-    down = f" ÷ {line.denominator:,}" if line.denominator != 1 else ""
-    reported = _number(line.reported)
-    said = f"{reported:,f}" if reported is not None else line.reported
-    return f"{said}{up}{down} = {_grouped(trim(line.quantity))}" if up or down else ""
-
-
-def _grouped(text: str) -> str:
-    """Commas between the thousands of every number in it; decimals stay as they are."""
-    return re.sub(r"(?<![\w.,])[0-9]{4,}(?!\w)", lambda number: f"{int(number[0]):,}", text)
-
-
-def _price(line: receipts.LineView) -> str:
-    rule = line.rule
-    if rule is None:
-        return "Free: no rule prices this"
-    price, unit = trim(rule.price), unit_name(line.canonical_unit, Decimal(1))
-    shown = {
-        "per_unit": f"{price} per {unit}",
-        "flat": f"{price} per job",
-        "package": f"{price} for each {rule.terms.get('package', 1)} {unit} begun",
-        "percentage": f"{price} % of the other lines",
-        "graduated": "Step by step",
-        "volume": "By volume",
-    }.get(rule.model, rule.model)
-    return _grouped(shown)
-
-
-def _calculation(line: receipts.LineView) -> str:
-    """The stored formula with the numbers put in; see docs/receipts.md for its grammar."""
-    if line.rule is None:
-        return ""
-    variable = "quantity" if " with q = " in line.formula else "q"
-    filled = re.sub(rf"\b{variable}\b", trim(line.quantity), line.formula)
-    written = filled.replace(" * ", " × ").replace(" / ", " ÷ ").replace(" - ", " − ")
-    return _grouped(f"{written} = {to_text(line.amount)}")
-
-
-def _paid(lines: Iterable[receipts.LineView]) -> tuple[Paid, ...]:
-    """Who paid the lines, summed over each grant, in the order in which they paid."""
-    sums: dict[int, int] = {}
-    names: dict[int, tuple[str, str]] = {}
-    uses: list[receipts.GrantUse | receipts.Repayment] = []
-    for line in lines:
-        uses += [*line.grants, *line.repaid]
-    for use in uses:
-        sums[use.grant] = sums.get(use.grant, 0) + use.amount
-        names[use.grant] = (use.label, use.kind)
-    return tuple(Paid(*names[grant], amount) for grant, amount in sums.items() if amount)
-
-
-def _duration(started: datetime | None, finished: datetime | None) -> str:
-    if started is None or finished is None:
-        return ""
-    lengths: Mapping[str, timedelta] = {"d": timedelta(days=1), "h": timedelta(hours=1), "min": timedelta(minutes=1)}
-    rest, parts = finished - started, []
-    for unit, length in lengths.items():
-        count, rest = divmod(rest, length)
-        if count:
-            parts.append(f"{count} {unit}")
-    if len(parts) < 2 and rest:
-        parts.append(f"{rest.total_seconds():.0f} s")
-    return " ".join(parts[:2]) or "0 s"

@@ -12,18 +12,21 @@ from accounting.receipts import Receipt
 from accounting.reports import CAPTURES
 from portal.contexts import hold_rows, hold_story
 from portal.contexts.hold_rows import Badge, hold_path
-from portal.contexts.hold_story import EventRow
+from portal.contexts.hold_story import EventRow, Timeline
 
 if TYPE_CHECKING:
     from accounting.models import Job
 
 MOST_EVENTS = 8
+MOST_DRAWN = 60
 SUPERSEDED = "superseded"
 
 
 @dataclass(frozen=True, slots=True)
 class JobHold:
-    """`more`: earlier events are on the hold's own page. `excess` was charged beyond what it kept."""
+    """`more`: earlier events are on the hold's own page. `excess` was charged beyond what it kept. `timeline`: what it
+    kept over time, as far back as is drawn.
+    """
 
     href: str
     badge: Badge
@@ -34,12 +37,15 @@ class JobHold:
     opened_at: datetime
     events: tuple[EventRow, ...]
     more: bool
+    timeline: Timeline | None
 
 
 def holds_of(job: Job) -> tuple[JobHold, ...]:
     """The last few holds of the job, the newest first, each with the last of what happened to it."""
     holds = hold_queries.of_job(job)
-    told = hold_events.events(holds, MOST_EVENTS + 1)
+    if not holds:
+        return ()
+    told, now = hold_events.events(holds, MOST_DRAWN), hold_queries.now()
     known = hold_rows.verdicts(holds)
     return tuple(
         JobHold(
@@ -52,6 +58,7 @@ def holds_of(job: Job) -> tuple[JobHold, ...]:
             opened_at=hold.opened_at,
             events=hold_story.rows_of(told[hold.pk][:MOST_EVENTS], hold),
             more=len(told[hold.pk]) > MOST_EVENTS,
+            timeline=hold_story.timeline_of(told[hold.pk], hold, now),
         )
         for hold in holds
     )

@@ -1,39 +1,32 @@
-"""What the list of jobs shows: a page of it, its filters, and the ways to older and newer ones."""
+"""What the list of jobs shows, and how jobs are called and addressed everywhere."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, unquote, urlencode
+from datetime import datetime
+from typing import TYPE_CHECKING, cast
+from urllib.parse import quote, unquote
 
-from django.core.exceptions import BadRequest
-from django.db.models import Q, QuerySet
 from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
-from accounting import queries
+from accounting import job_lists
+from portal.contexts import cursors, job_filters
+from portal.contexts.job_filters import SORTS, Field, Filter, Wanted
+from portal.models import User
 
 if TYPE_CHECKING:
     from accounting.models import Job
 
-PAGE_SIZE = 25
-STATES = (
-    ("", "All states"),
-    ("FINISHED", "Finished"),
-    ("FAILED", "Failed"),
-    ("KILLED", "Stopped"),
-    ("RUNNING", "Running"),
-    ("ACCEPTED", "Accepted"),
-)
-NO_ORGANISATION = "an organisation that does not exist"
+NO_ORGANISATION = cast(str, gettext_lazy("an organisation that does not exist"))
+"""In the language of whoever looks, also where it is compared."""
 MOST_ID_DIGITS = 9
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
 class JobRow:
-    """`cost` is micro-credits."""
+    """`cost` is micro-credits; `pick` names the job in the address of a comparison."""
 
     href: str
     title: str
@@ -43,42 +36,24 @@ class JobRow:
     state: str
     reported_at: datetime
     cost: int
-
-
-@dataclass(frozen=True, slots=True)
-class Option:
-    value: str
-    title: str
-    chosen: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Filter:
-    name: str
-    title: str
-    options: tuple[Option, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """What the address asks for. A cursor is a place in the list: the instant in microseconds and the row."""
-
-    backend: str = ""
-    state: str = ""
-    after: tuple[datetime, int] | None = None
-    before: tuple[datetime, int] | None = None
+    pick: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class JobsPage:
-    """`older` and `newer` are addresses; empty at the ends of the list."""
+    """`older` and `newer` are addresses; empty at the ends of the list. `csv` and `json` have exactly these jobs."""
 
     subtitle: str
     jobs: tuple[JobRow, ...]
     filters: tuple[Filter, ...]
+    fields: tuple[Field, ...]
+    sort: str
+    folded: bool
     filtered: bool
     older: str
     newer: str
+    csv: str
+    json: str
 
 
 def job_path(source: str, job_id: str) -> str:
@@ -87,8 +62,13 @@ def job_path(source: str, job_id: str) -> str:
 
 
 def receipt_path(source: str, job_id: str) -> str:
-    """The address of a job's receipt as JSON."""
+    """The address of a job's receipt."""
     return reverse("receipt", args=[source, _written(job_id)])
+
+
+def raw_path(source: str, job_id: str) -> str:
+    """The address of a job's reports as they came."""
+    return reverse("raw-reports", args=[source, _written(job_id)])
 
 
 def job_id_of(written: str) -> str:
@@ -100,99 +80,56 @@ def _written(job_id: str) -> str:
     return quote(job_id, safe="@:+,;=!$&'()* ")
 
 
+def pick_of(job: Job) -> str:
+    """What names the job in the address of a comparison."""
+    return f"{job.source.source_id}/{_written(job.job_id)}"
+
+
+def kind_name(kind: str) -> str:
+    return _("Synchronous") if kind == "sync" else _("Batch job")
+
+
 def row_of(job: Job) -> JobRow:
     return JobRow(
         href=job_path(job.source.source_id, job.job_id),
         title=title_of(job),
         job_id=job.job_id,
-        kind="Synchronous" if job.kind == "sync" else "Batch",
+        kind=kind_name(job.kind),
         backend=job.source.backend.name,
         state=job.state,
         reported_at=job.reported_at,
         cost=job.cost_compute + job.cost_added_value,
+        pick=pick_of(job),
     )
 
 
 def organisation_named(requested: object) -> str:
     """An organisation that a job named in vain; a number longer than any id of ours is not worth repeating."""
-    return f"organisation {requested}" if len(str(requested)) <= MOST_ID_DIGITS else NO_ORGANISATION
+    known = len(str(requested)) <= MOST_ID_DIGITS
+    return _("organisation %(id)s") % {"id": requested} if known else str(NO_ORGANISATION)
 
 
 def title_of(job: Job) -> str:
     """What to call the job; some clients write the id into the title, where it only stands in the way."""
     title = job.title.replace(job.job_id, "").strip(" '\"")
-    return title or ("Synchronous request" if job.kind == "sync" else "Batch job")
+    return title or (_("Synchronous request") if job.kind == "sync" else _("Batch job"))
 
 
-def read(query: Any) -> Wanted:
-    """Read the address's query. :raises BadRequest: naming what is wrong with it."""
-    state = query.get("state", "")
-    if state not in dict(STATES):
-        raise BadRequest("state must be one of the states offered")
-    after, before = (_place(query.get(name, ""), name) for name in ("after", "before"))
-    if after and before:
-        raise BadRequest("after and before exclude each other")
-    return Wanted(backend=query.get("backend", ""), state=state, after=after, before=before)
-
-
-def page_of(organisation: int, name: str, wanted: Wanted) -> JobsPage:
-    backends = queries.backends()
-    if wanted.backend and wanted.backend not in {backend.slug for backend in backends}:
-        raise BadRequest("backend must be one of the back ends offered")
-    rows = _filtered(queries.jobs(organisations=[organisation]), wanted)
-    jobs, more_older, more_newer = _page(rows, wanted)
+def page_of(organisation: int, name: str, wanted: Wanted, viewer: User) -> JobsPage:
+    """:raises BadRequest: something asked for is not offered."""
+    filters, fields = job_filters.fields_of(organisation, wanted, viewer)
+    found = cursors.page(job_lists.matching(organisation, wanted.criteria), SORTS[wanted.sort], wanted.place)
+    listing = reverse("jobs")
     return JobsPage(
-        subtitle=f"Paid by {name}",
-        jobs=tuple(row_of(job) for job in jobs),
-        filters=(
-            _filter(
-                "backend", "Back end", [("", "All back ends"), *((b.slug, b.name) for b in backends)], wanted.backend
-            ),
-            _filter("state", "State", STATES, wanted.state),
-        ),
-        filtered=bool(wanted.backend or wanted.state),
-        older=_address(wanted, after=jobs[-1]) if more_older else "",
-        newer=_address(wanted, before=jobs[0]) if more_newer else "",
+        subtitle=_("Paid by %(name)s") % {"name": name},
+        jobs=tuple(row_of(job) for job in found.rows),
+        filters=filters,
+        fields=fields,
+        sort=wanted.sort,
+        folded=wanted.folded,
+        filtered=wanted.filtered,
+        older=f"{listing}?{wanted.query(after=found.after)}" if found.after else "",
+        newer=f"{listing}?{wanted.query(before=found.before)}" if found.before else "",
+        csv=f"{reverse('jobs-csv')}?{wanted.query()}",
+        json=f"{reverse('jobs-json')}?{wanted.query()}",
     )
-
-
-def _filtered(rows: QuerySet[Job], wanted: Wanted) -> QuerySet[Job]:
-    if wanted.backend:
-        rows = rows.filter(source__backend__slug=wanted.backend)
-    return rows.filter(state=wanted.state) if wanted.state else rows
-
-
-def _page(rows: QuerySet[Job], wanted: Wanted) -> tuple[Sequence[Job], bool, bool]:
-    """One page, newest first, and whether there are older and newer ones. One query; a row more tells if it goes on."""
-    if wanted.before:
-        at, pk = wanted.before
-        newer = rows.filter(Q(reported_at__gt=at) | Q(reported_at=at, pk__gt=pk)).order_by("reported_at", "pk")
-        found = list(newer[: PAGE_SIZE + 1])
-        return found[:PAGE_SIZE][::-1], bool(found), len(found) > PAGE_SIZE
-    if wanted.after:
-        at, pk = wanted.after
-        rows = rows.filter(Q(reported_at__lt=at) | Q(reported_at=at, pk__lt=pk))
-    found = list(rows.order_by("-reported_at", "-pk")[: PAGE_SIZE + 1])
-    return found[:PAGE_SIZE], len(found) > PAGE_SIZE, bool(wanted.after and found)
-
-
-def _address(wanted: Wanted, *, after: Job | None = None, before: Job | None = None) -> str:
-    place = after or before
-    parts = {"backend": wanted.backend, "state": wanted.state}
-    if place is not None:
-        micros = (place.reported_at - _EPOCH) // timedelta(microseconds=1)
-        parts["after" if after else "before"] = f"{micros}.{place.pk}"
-    return f"{reverse('jobs')}?{urlencode({name: value for name, value in parts.items() if value})}"
-
-
-def _place(text: str, name: str) -> tuple[datetime, int] | None:
-    if not text:
-        return None
-    micros, dot, pk = text.partition(".")
-    if not (dot and text.isascii() and micros.isdigit() and pk.isdigit() and len(micros) < 17 and len(pk) < 19):
-        raise BadRequest(f"{name} must be a place that the list gave")
-    return _EPOCH + timedelta(microseconds=int(micros)), int(pk)
-
-
-def _filter(name: str, title: str, options: Sequence[tuple[str, str]], chosen: str) -> Filter:
-    return Filter(name, title, tuple(Option(value, text, value == chosen) for value, text in options))

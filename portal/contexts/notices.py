@@ -5,28 +5,33 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
-from accounting import credits as amounts
 from accounting import hold_queries, limit_queries, queries
+from accounting.notice_queries import NoticeView
 from accounting.queries import Balance
-from portal.contexts import terms
+from portal.contexts import notice_texts, terms
 from portal.contexts.hold_rows import hold_path
-from portal.contexts.jobs import NO_ORGANISATION, job_path, organisation_named
+from portal.contexts.jobs import MOST_ID_DIGITS, job_path
 from portal.models import User
+from portal.numerals import credits_text
 
 AGE = timedelta(days=14)
 MOST = 50
 REFUSED = "organisation_refused"
 """An organisation named by a job did not pay."""
 WARN, STOP, EXPIRED, LIMIT = "job_warn", "job_stop", "hold_expired", "limit_reached"
-CLOSABLE = (STOP, LIMIT, WARN, EXPIRED, REFUSED)
+LOW, RECOVERED, GRANT = "low_balance", "balance_recovered", "grant_expiring"
+EXPIRING, OVERRUN, TARIFF = "hold_expiring", "job_over_estimate", "tariff_announced"
+CLOSABLE = (STOP, LIMIT, LOW, WARN, EXPIRING, EXPIRED, GRANT, OVERRUN, REFUSED, TARIFF, RECOVERED)
 """In the order in which they are shown."""
 
-Facts = Mapping[str, Any]
+Told = Sequence[NoticeView]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,22 +48,36 @@ class Notice:
 
 def of(user: User, balance: Balance) -> tuple[Notice, ...]:
     """Terms to accept and a debt first, then what the person was told and has not closed yet, the gravest first."""
-    facts: dict[str, list[Facts]] = defaultdict(list)
+    told: dict[str, list[NoticeView]] = defaultdict(list)
     for notice in queries.notices(user.person_id, limit=MOST, unread_only=True):
         if balance.as_of - notice.created_at < AGE:
-            facts[notice.kind].append(notice.facts)
+            told[notice.kind].append(notice)
     terms_due = [_terms()] if terms.are_due(user) else []
     debt = [_debt()] if balance.debt else []
-    return (*terms_due, *debt, *(one for kind in CLOSABLE if facts[kind] for one in _SAYERS[kind](facts[kind])))
+    current = _current(told, balance.as_of)
+    return (*terms_due, *debt, *(one for kind in CLOSABLE if current[kind] for one in _SAYERS[kind](current[kind])))
+
+
+def _current(told: Mapping[str, Told], now: datetime) -> Mapping[str, Told]:
+    """Without what is no news any more: credits low in the meantime enough, or the other way; what lapsed or began."""
+    current: dict[str, Told] = defaultdict(list, told)
+    states: dict[Any, NoticeView] = {}
+    for one in sorted([*current[LOW], *current[RECOVERED]], key=lambda one: one.id):
+        states[one.organisation] = one
+    for kind in (LOW, RECOVERED):
+        current[kind] = [one for one in states.values() if one.kind == kind]
+    for kind, name in ((GRANT, "expires_at"), (EXPIRING, "expires_at"), (TARIFF, "starts_at")):
+        current[kind] = [one for one in current[kind] if datetime.fromisoformat(one.facts[name]) > now]
+    return current
 
 
 def _terms() -> Notice:
     return Notice(
         tone="warn",
-        title="Please read and accept the terms of use",
-        text="Back ends may hold back new jobs until you accept them. Past usage is charged as before.",
+        title=_("Please read and accept the terms of use"),
+        text=_("Back ends may hold back new jobs until you accept them. Past usage is charged as before."),
         href=reverse("terms"),
-        action="Open the terms",
+        action=_("Open the terms"),
         dismiss="",
     )
 
@@ -66,128 +85,181 @@ def _terms() -> Notice:
 def _debt() -> Notice:
     return Notice(
         tone="bad",
-        title="The credits are used up",
-        text="Work that was done is never refused, so part of it is not covered yet. The next credits pay that first.",
+        title=_("The credits are used up"),
+        text=_(
+            "Work that was done is never refused, so part of it is not covered yet. The next credits pay that first."
+        ),
         href="",
         action="",
         dismiss="",
     )
 
 
-def _refused(facts: Sequence[Facts]) -> Iterable[Notice]:
+def _each(told: Told) -> Iterable[Notice]:
+    """As the list of notifications says them, one for each."""
+    return [
+        Notice(said.tone, said.title, said.text, said.href, said.action, dismiss=one.kind)
+        for one, said in zip(told, notice_texts.describe(told), strict=True)
+    ]
+
+
+def _grants(told: Told) -> Iterable[Notice]:
+    """One for each grant: what was told last."""
+    return _each(list({one.facts["grant"]: one for one in reversed(told)}.values()))
+
+
+def _overruns(told: Told) -> Iterable[Notice]:
+    if len(told) == 1:
+        return _each(told)
+    (latest,) = _each(told[:1])
+    title = ngettext("%(count)s job cost more than estimated", "%(count)s jobs cost more than estimated", len(told))
+    href = f"{reverse('notifications')}?kind={OVERRUN}"
+    return [Notice(latest.tone, title % {"count": len(told)}, latest.text, href, _("See all of them"), OVERRUN)]
+
+
+def _refused(told: Told) -> Iterable[Notice]:
     """One for each organisation that was named in vain."""
-    by_name: dict[object, list[Facts]] = {}
-    for one in facts:
-        by_name.setdefault(one.get("requested"), []).append(one)
+    by_name: dict[object, list[NoticeView]] = defaultdict(list)
+    for one in told:
+        by_name[one.facts.get("requested")].append(one)
     return [_refused_by(found) for found in by_name.values()]
 
 
-def _refused_by(facts: Sequence[Facts]) -> Notice:
-    job, source = str(facts[0].get("job", "")), str(facts[0].get("source", ""))
-    jobs = "A job of yours" if len(facts) == 1 else f"{len(facts)} jobs of yours"
-    named = organisation_named(facts[0].get("requested"))
-    if named == NO_ORGANISATION:
-        title, way_out = f"{jobs} named {named}", "Correct the number, or do not name one."
+def _refused_by(told: Told) -> Notice:
+    facts, count = told[0].facts, len(told)
+    job, source = str(facts.get("job", "")), str(facts.get("source", ""))
+    values = {"count": count, "number": facts.get("requested")}
+    if len(str(values["number"])) > MOST_ID_DIGITS:
+        title = ngettext(
+            "A job of yours named an organisation that does not exist",
+            "%(count)s jobs of yours named an organisation that does not exist",
+            count,
+        )
+        text = _("So the organisation you had chosen paid. Correct the number, or do not name one.")
     else:
-        title = f"{jobs} named {named}, but you are not a member of it"
-        way_out = "Ask an owner of the other one to add you, or do not name it."
+        title = ngettext(
+            "A job of yours named organisation %(number)s, but you are not a member of it, or only a viewer",
+            "%(count)s jobs of yours named organisation %(number)s, but you are not a member of it, or only a viewer",
+            count,
+        )
+        text = _(
+            "So the organisation you had chosen paid. Ask an owner of the other one to add you, or do not name it."
+        )
     return Notice(
         tone="warn",
-        title=title,
-        text=f"So the organisation you had chosen paid. {way_out}",
+        title=title % values,
+        text=text,
         href=job_path(source, job) if source else "",
-        action="See the job" if len(facts) == 1 else "See the latest",
+        action=ngettext("See the job", "See the latest", count),
         dismiss=REFUSED,
     )
 
 
-def _stopped(facts: Sequence[Facts]) -> Iterable[Notice]:
+def _stopped(told: Told) -> Iterable[Notice]:
     """Not of jobs that may go on since: the limit was raised, or the suspension taken back."""
-    on = hold_queries.not_stopped([one["hold"] for one in facts])
-    facts = [one for one in facts if one["hold"] not in on]
+    on = hold_queries.not_stopped([one.facts["hold"] for one in told])
+    facts = [one.facts for one in told if one.facts["hold"] not in on]
     if not facts:
         return []
     latest, count = facts[0], len({one["hold"] for one in facts})
-    more = count > 1
+    values = {"job": latest["job"], "count": count, "detail": latest["detail"]}
+    text = ngettext(
+        "%(detail)s The back end was told to stop it.", "%(detail)s The back end was told to stop them.", count
+    )
     return [
         Notice(
             tone="bad",
-            title=f"{count} running jobs must stop" if more else f"Job {latest['job']} must stop",
-            text=f"{latest['detail']} The back end was told to stop {'them' if more else 'it'}.",
+            title=ngettext("Job %(job)s must stop", "%(count)s running jobs must stop", count) % values,
+            text=text % values,
             href=hold_path(latest["hold"]),
-            action="See the latest" if more else "See how far it came",
+            action=ngettext("See how far it came", "See the latest", count),
             dismiss=STOP,
         )
     ]
 
 
-def _warned(facts: Sequence[Facts]) -> Iterable[Notice]:
+def _warned(told: Told) -> Iterable[Notice]:
     """Only of jobs that still run: of others it is no news any more."""
-    still = hold_queries.still_open([one["hold"] for one in facts])
-    running = [one for one in facts if one["hold"] in still]
+    still = hold_queries.still_open([one.facts["hold"] for one in told])
+    running = [one.facts for one in told if one.facts["hold"] in still]
     if not running:
         return []
     latest, count = running[0], len({one["hold"] for one in running})
+    values = {"job": latest["job"], "count": count, "detail": latest["detail"]}
     return [
         Notice(
             tone="warn",
-            title=f"{count} running jobs are near their end" if count > 1 else f"Job {latest['job']} is near its end",
-            text=f"{latest['detail']} When all is used, the back end is told to stop the job.",
+            title=ngettext("Job %(job)s is near its end", "%(count)s running jobs are near their end", count) % values,
+            text=_("%(detail)s When all is used, the back end is told to stop the job.") % values,
             href=hold_path(latest["hold"]),
-            action="See the latest" if count > 1 else "See how far it came",
+            action=ngettext("See how far it came", "See the latest", count),
             dismiss=WARN,
         )
     ]
 
 
-def _expired(facts: Sequence[Facts]) -> Iterable[Notice]:
-    latest, more = facts[0], len(facts) > 1
-    jobs, are, run = (f"{len(facts)} jobs", "are", "they run") if more else (f"Job {latest['job']}", "is", "it runs")
+def _expiring(told: Told) -> Iterable[Notice]:
+    """Only of holds that are open: a heartbeat may have come since, or the job may have ended."""
+    still = hold_queries.still_open([one.facts["hold"] for one in told])
+    return _each([one for one in told if one.facts["hold"] in still])
+
+
+def _expired(told: Told) -> Iterable[Notice]:
+    latest, count = told[0].facts, len(told)
+    values = {"job": latest["job"], "count": count}
+    title = ngettext(
+        "Job %(job)s outlived the credits reserved for it",
+        "%(count)s jobs outlived the credits reserved for them",
+        count,
+    )
+    text = ngettext(
+        "No heartbeat came in time, so it is no longer covered. If it runs on, what is reported later is charged in "
+        "full.",
+        "No heartbeat came in time, so they are no longer covered. If they run on, what is reported later is charged "
+        "in full.",
+        count,
+    )
     return [
         Notice(
             tone="warn",
-            title=f"{jobs} outlived the credits reserved for {'them' if more else 'it'}",
-            text=f"No heartbeat came in time, so {'they' if more else 'it'} {are} no longer covered. "
-            f"If {run} on, what is reported later is charged in full.",
+            title=title % values,
+            text=text,
             href=hold_path(latest["uuid"]),
-            action="See the latest" if more else "See what was kept",
+            action=ngettext("See what was kept", "See the latest", count),
             dismiss=EXPIRED,
         )
     ]
 
 
-def _limits(facts: Sequence[Facts]) -> Iterable[Notice]:
+def _limits(told: Told) -> Iterable[Notice]:
     """One for each limit that there still is, with the highest share that was told."""
-    highest: dict[int, Facts] = {}
-    for one in facts:
-        known = highest.get(one["limit"])
-        if known is None or one["share"] > known["share"]:
-            highest[one["limit"]] = one
+    highest: dict[int, NoticeView] = {}
+    for one in told:
+        known = highest.get(one.facts["limit"])
+        if known is None or one.facts["share"] > known.facts["share"]:
+            highest[one.facts["limit"]] = one
     uses = limit_queries.named(highest.keys())
-    return [_limit(one, uses[pk]) for pk, one in highest.items() if pk in uses]
+    found = [one for pk, one in highest.items() if pk in uses]
+    return [_with_spent(notice, one) for notice, one in zip(_each(found), found, strict=True)]
 
 
-def _limit(facts: Facts, use: limit_queries.LimitUse) -> Notice:
-    full = facts["share"] >= 100
-    about = [use.project and f"the project {use.project}", use.backend, "one member" if use.person else ""]
-    scope = f" for {', '.join(filter(None, about))}" if any(about) else ""
-    period = {"month": "monthly limit", "year": "yearly limit"}.get(use.period, "limit")
-    after = "No more is reserved, and running jobs are told to stop." if full else "When all is used, jobs must stop."
-    return Notice(
-        tone="bad" if full and use.action == "block" else "warn",
-        title=f"{use.organisation} has used {facts['share']} % of its {period}{scope}",
-        text=f"{amounts.to_text(facts['spent'])} of {amounts.to_text(facts['amount'])} credits were spent. "
-        + (after if use.action == "block" else "Nothing is refused because of it."),
-        href=f"{reverse('holds')}?state=open",
-        action="See what runs",
-        dismiss=LIMIT,
-    )
+def _with_spent(notice: Notice, told: NoticeView) -> Notice:
+    """A dashboard says the figures in the sentence; a mail has them below it."""
+    values = {"spent": credits_text(told.facts["spent"]), "amount": credits_text(told.facts["amount"])}
+    text = _("%(spent)s of %(amount)s credits were spent.") % values
+    return Notice(notice.tone, notice.title, f"{text} {notice.text}", notice.href, notice.action, LIMIT)
 
 
-_SAYERS: Mapping[str, Callable[[Sequence[Facts]], Iterable[Notice]]] = {
+_SAYERS: Mapping[str, Callable[[Told], Iterable[Notice]]] = {
     STOP: _stopped,
     LIMIT: _limits,
+    LOW: _each,
     WARN: _warned,
+    EXPIRING: _expiring,
     EXPIRED: _expired,
+    GRANT: _grants,
+    OVERRUN: _overruns,
     REFUSED: _refused,
+    TARIFF: _each,
+    RECOVERED: _each,
 }

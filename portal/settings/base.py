@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from email.utils import formataddr
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -20,6 +21,19 @@ SECRET_KEY = environment.text("SECRET_KEY")
 SECRET_KEY_FALLBACKS = environment.texts("SECRET_KEY_FALLBACKS")
 PUBLIC_URL = environment.text("PUBLIC_URL").rstrip("/")
 SITE_TITLE = environment.text("SITE_TITLE", "openEO Credits")
+#: Files that stand in place of our sign: svg, png, webp or jpeg, on light pages and, where it differs, on dark ones.
+SITE_LOGO = environment.text("SITE_LOGO", "")
+SITE_LOGO_DARK = environment.text("SITE_LOGO_DARK", "")
+#: What the logo says; empty: it says nothing, and the title stands beside it.
+SITE_LOGO_ALT = environment.text("SITE_LOGO_ALT", "")
+#: A hue, #rrggbb or oklch(…); see portal.colours. Empty: our blue.
+SITE_ACCENT = environment.text("SITE_ACCENT", "")
+#: Where people ask when no page answers: https://… or mailto:…; empty: nowhere.
+SUPPORT_URL = environment.text("SUPPORT_URL", "")
+#: /styleguide/ for whoever works on the pages; production refuses to start with it.
+STYLEGUIDE = environment.switch("STYLEGUIDE", default=False)
+#: Folders that may have DejaVu Sans, the font of PDF documents; without it they know Western Latin letters only.
+DOCUMENT_FONTS = environment.texts("DOCUMENT_FONTS", "/usr/share/fonts/truetype/dejavu")
 ALLOWED_HOSTS = environment.texts("ALLOWED_HOSTS", urlsplit(PUBLIC_URL).hostname or "")
 CSRF_TRUSTED_ORIGINS = [PUBLIC_URL]
 #: Demonstration people, tariffs and hints on the pages; production refuses to start with it.
@@ -202,6 +216,8 @@ ADMIN_PATH = environment.text("ADMIN_PATH", "operate/records").strip("/")
 CREDIT_EURO = environment.amount("CREDIT_EURO", "0.01")
 #: The most open holds of an organisation that has no bound of its own.
 HOLD_MAX_OPEN = environment.whole("HOLD_MAX_OPEN", 1000, least=1)
+#: How long the link of an invitation to an organisation works.
+INVITATION_DAYS = environment.whole("INVITATION_DAYS", 7, least=1)
 #: What openEO clients show behind "Recharge", and behind the names of the plans.
 TOP_UP_URL = environment.text("TOP_UP_URL", f"{PUBLIC_URL}/dashboard/")
 PLANS_URL = environment.text("PLANS_URL", f"{PUBLIC_URL}/")
@@ -261,6 +277,23 @@ CELERY_BROKER_FOLDER = environment.text("CELERY_BROKER_FOLDER", str(BASE_DIR / "
 
 #: Where callbacks may go besides the public internet: networks of back ends, e.g. 10.20.0.0/16.
 CALLBACK_ALLOWED_NETWORKS = environment.networks("CALLBACK_ALLOWED_NETWORKS")
+
+# --- mail ---------------------------------------------------------------------------------------------------------
+
+#: Where mail goes: smtp+tls://user:password@host:587, smtps://…:465; without it mail is kept and shown, not sent.
+_MAIL = environment.mail("EMAIL_URL", "dummymail://")
+EMAIL_BACKEND = _MAIL["EMAIL_BACKEND"]
+EMAIL_HOST = _MAIL["EMAIL_HOST"]
+EMAIL_PORT = _MAIL["EMAIL_PORT"]
+EMAIL_HOST_USER = _MAIL["EMAIL_HOST_USER"]
+EMAIL_HOST_PASSWORD = _MAIL["EMAIL_HOST_PASSWORD"]
+EMAIL_USE_TLS = _MAIL["EMAIL_USE_TLS"]
+EMAIL_USE_SSL = _MAIL["EMAIL_USE_SSL"]
+#: Seconds that each step of the conversation with the server may take.
+EMAIL_TIMEOUT = environment.whole("EMAIL_TIMEOUT", 10, least=1)
+DEFAULT_FROM_EMAIL = environment.text(
+    "DEFAULT_FROM_EMAIL", formataddr((SITE_TITLE, f"no-reply@{urlsplit(PUBLIC_URL).hostname}"))
+)
 
 # --- readiness ----------------------------------------------------------------------------------------------------
 

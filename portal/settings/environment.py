@@ -12,6 +12,7 @@ from decimal import Decimal, InvalidOperation
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 import environ
 from django.conf.locale import LANG_INFO
@@ -109,6 +110,37 @@ def database(name: str) -> dict[str, Any]:
     if parameters.get("ENGINE") != "django.db.backends.postgresql":
         raise ImproperlyConfigured(f"{name} must be a postgresql:// address")
     return dict(parameters)
+
+
+_SMTP = "django.core.mail.backends.smtp.EmailBackend"
+#: Scheme of a mail server's address -> backend, its usual port, STARTTLS, TLS from the start.
+_MAIL = {
+    "smtp": (_SMTP, 25, False, False),
+    "smtp+tls": (_SMTP, 587, True, False),
+    "smtps": (_SMTP, 465, False, True),
+    "dummymail": ("django.core.mail.backends.dummy.EmailBackend", 25, False, False),
+}
+
+
+def mail(name: str, default: str) -> dict[str, Any]:
+    """A mail server from `smtp+tls://user:password@host:587`, `smtps://…` or `smtp://…`; `dummymail://`: none."""
+    try:
+        parts = urlsplit(text(name, default))
+        backend, usual, starttls, tls = _MAIL[parts.scheme]
+        port = parts.port or usual
+    except (KeyError, ValueError):
+        raise ImproperlyConfigured(f"{name} must be an address that begins with {', '.join(_MAIL)}://") from None
+    if backend == _SMTP and not parts.hostname:
+        raise ImproperlyConfigured(f"{name} names no mail server")
+    return {
+        "EMAIL_BACKEND": backend,
+        "EMAIL_HOST": parts.hostname or "",
+        "EMAIL_PORT": port,
+        "EMAIL_HOST_USER": unquote(parts.username or ""),
+        "EMAIL_HOST_PASSWORD": unquote(parts.password or ""),
+        "EMAIL_USE_TLS": starttls,
+        "EMAIL_USE_SSL": tls,
+    }
 
 
 def cache(name: str, default: str) -> dict[str, Any]:

@@ -20,6 +20,7 @@ for _name, _value in _DEFAULTS.items():
 
 from portal.settings.base import *  # noqa: E402, F403
 
+STYLEGUIDE = True
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},

@@ -6,13 +6,13 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any, TypeVar, cast
 
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
 from django.utils.cache import add_never_cache_headers, patch_vary_headers
 
 from portal.contexts import frame
 from portal.models import User
 
-View = TypeVar("View", bound=Callable[..., HttpResponse])
+View = TypeVar("View", bound=Callable[..., HttpResponseBase])
 
 
 def user_of(request: HttpRequest) -> User:
@@ -34,7 +34,7 @@ def signed_in(view: View) -> View:
     """Send strangers to sign in and back here; keep private pages out of every cache."""
 
     @wraps(view)
-    def inner(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+    def inner(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         response = view(request, *args, **kwargs) if request.user.is_authenticated else _to_sign_in(request)
         add_never_cache_headers(response)
         patch_vary_headers(response, ["Cookie", "HX-Request"])
@@ -44,8 +44,10 @@ def signed_in(view: View) -> View:
 
 
 def _to_sign_in(request: HttpRequest) -> HttpResponse:
-    target = frame.sign_in_url(request)
     if request.headers.get("HX-Request"):
         # A part of a page cannot follow a redirect to the provider: the whole page goes.
-        return HttpResponse(status=401, headers={"HX-Redirect": target})
-    return HttpResponseRedirect(target)
+        return HttpResponse(status=401, headers={"HX-Redirect": frame.sign_in_url(request)})
+    if request.method not in {"GET", "HEAD"}:
+        # A form that was open while the session ended. A redirect would say nothing of what was not saved.
+        return HttpResponseRedirect(frame.session_over_url(request))
+    return HttpResponseRedirect(frame.sign_in_url(request))

@@ -1,4 +1,4 @@
-"""What the account menu does: colours, whose credits, profile."""
+"""What the account menu does: colours, language, whose credits; and the terms of use."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from django.core.exceptions import BadRequest
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
-from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django.views.decorators.http import require_http_methods, require_POST
 
-from accounting import organisations, outbox
+from accounting import notices as telling
+from accounting import organisations
 from accounting.errors import NotFound
 from portal.contexts import frame, notices
-from portal.contexts import profile as profiles
 from portal.contexts import terms as agreements
 from portal.models import User
 from portal.views.access import signed_in, user_of
@@ -88,7 +88,7 @@ def close_notices(request: HttpRequest) -> HttpResponse:
     kind = request.POST.get("kind", "")
     if kind not in notices.CLOSABLE:
         raise BadRequest("kind must be that of a notice which can be closed")
-    outbox.mark_read(user_of(request).person_id, kind)
+    telling.mark_read(user_of(request).person_id, kind=kind)
     return HttpResponseRedirect(reverse("dashboard"))
 
 
@@ -104,9 +104,3 @@ def terms(request: HttpRequest) -> HttpResponse:
         return HttpResponseRedirect(reverse("dashboard"))
     page = agreements.page_of(user, changed=request.method == "POST")
     return render(request, "portal/terms.html", {"page": page}, status=409 if page.changed else 200)
-
-
-@require_GET
-@signed_in
-def profile(request: HttpRequest) -> HttpResponse:
-    return render(request, "portal/profile.html", {"page": profiles.page_of(user_of(request))})

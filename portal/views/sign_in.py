@@ -11,6 +11,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
 
 from portal import logs, oidc, sessions
+from portal.contexts import frame
 from portal.provider import SignInError
 
 
@@ -56,6 +57,16 @@ def signed_out(request: HttpRequest) -> HttpResponse:
         return HttpResponseRedirect(reverse("dashboard"))
     context = {"provider_logout": oidc.provider_logout_url(request)}
     return render(request, "portal/signed_out.html", context)
+
+
+@require_GET
+@never_cache
+def session_over(request: HttpRequest) -> HttpResponse:
+    """For whoever sent a form after their session had ended: what they sent is lost, and the way back is here."""
+    target = safe_path(request.GET.get("next", ""))
+    if request.user.is_authenticated:
+        return HttpResponseRedirect(target)
+    return render(request, "portal/session_over.html", {"again": frame.sign_in_to(target)})
 
 
 def safe_path(wanted: str) -> str:

@@ -194,7 +194,7 @@ class TestLimits:
             {"person": federation.alice.pk},
         ]
         for scope in [*scopes, {"person": federation.alice.pk}]:
-            limits.set_limit(home, micros(50), period="month", **scope)
+            limits.set_limit(home, micros(50 if scope else 70), period="month", **scope)
         limits.set_limit(home, micros(40), period="total", action="notify")
         other = reserve(federation, "h-2", 5, job_id="j-2")
         captures.heartbeat(federation.client, other.id, cpu(2))

@@ -239,6 +239,19 @@ def limit_spent(books: Federation) -> tuple[set[str], str]:
     return {"H12"}, "limit "
 
 
+def owner_lost(books: Federation) -> tuple[set[str], str]:
+    damage("UPDATE accounting_member SET role = 'manager' WHERE organisation_id = %s AND role = 'owner'", books.lab)
+    return {"M2"}, f"organisation {books.lab}"
+
+
+def budget_too_large(books: Federation) -> tuple[set[str], str]:
+    project = limits.create_project(books.lab, "alps", "Alps")
+    whole = limits.set_limit(books.lab, micros(900), period="total")
+    limits.set_limit(books.lab, micros(900), period="total", project=project)
+    damage("UPDATE accounting_limit SET amount = amount + 1 WHERE project_id = %s", project)
+    return {"M3"}, f"limit {whole}"
+
+
 def wallet_not_limited(books: Federation) -> tuple[set[str], str]:
     pk = ledger.wallet(books.bob.personal_organisation)
     damage("UPDATE accounting_account SET limited = false WHERE id = %s", pk)
@@ -285,7 +298,7 @@ DAMAGES = [
     *(entry_amount, entry_deleted, entry_deleted_in_the_middle, entries_swapped, entry_inserted),
     *(entry_on_another_account, transaction_deleted, posting_amount, posting_deleted, balance_after),
     *(wallet_balance, wallet_count, grant_remaining, spend_of_another_grant, spend_deleted, debt_forgiven),
-    *(report_amount, line_amount, job_cost, day_amount, cell_of_somebody_else),
+    *(report_amount, line_amount, job_cost, owner_lost, budget_too_large, day_amount, cell_of_somebody_else),
 ]
 
 

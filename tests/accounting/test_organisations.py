@@ -6,7 +6,7 @@ import pytest
 from django.db import IntegrityError, transaction
 
 from accounting import ledger, organisations
-from accounting.errors import MembershipInvalid, NotFound
+from accounting.errors import MembershipInvalid, NotFound, OrganisationInvalid
 from accounting.models import Account, Member, Organisation, Person
 from tests.accounting.books import rows
 from tests.conftest import ISSUER, Federation
@@ -63,8 +63,9 @@ class TestAnOrganisation:
 
     def test_needs_a_name(self, federation: Federation) -> None:
         before = rows()
-        with pytest.raises(IntegrityError, match="organisation_must_have_a_name"), transaction.atomic():
-            organisations.create_organisation("", federation.alice.pk)
+        for name in ("", "  ", "x" * 101, "a\x00b"):
+            with pytest.raises(OrganisationInvalid):
+                organisations.create_organisation(name, federation.alice.pk)
         assert rows() == before
 
 

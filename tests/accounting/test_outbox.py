@@ -7,7 +7,7 @@ from typing import Any
 
 from django.db import connection, transaction
 
-from accounting import organisations, outbox, queries
+from accounting import notices, organisations, outbox, queries
 from accounting.models import Notice, OutboxEvent
 from accounting.usage import UsageLine
 from tests.accounting.books import book, ingest, micros
@@ -123,7 +123,7 @@ def test_what_a_person_has_seen_is_read_of_that_kind_and_of_nobody_else(federati
     spend(federation, "k-1", 1, organisation=federation.lab)
     book(federation, "k-2", organisation=4711, lines=())
     outbox.deliver()
-    outbox.mark_read(federation.alice.pk, "credits_exhausted")
+    notices.mark_read(federation.alice.pk, kind="credits_exhausted")
     unread = [notice.kind for notice in queries.notices(federation.alice.pk, unread_only=True)]
     assert unread == ["organisation_refused"]
     assert len(queries.notices(federation.bob.pk, unread_only=True)) == 1

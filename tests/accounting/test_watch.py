@@ -124,4 +124,4 @@ def test_a_limit_that_only_notifies_refuses_nothing(federation: Federation, home
     reserve(federation, amount=50)
     spend(federation, "k-1", 6)
     outbox.deliver()
-    assert sorted(notice.facts.get("share", 0) for notice in queries.notices(federation.alice.pk)) == [80, 100]  # type: ignore[type-var]
+    assert sorted(notice.facts.get("share", 0) for notice in queries.notices(federation.alice.pk)) == [100]

@@ -11,7 +11,8 @@ from portal import claims
 
 ISSUER = "https://aai.example.org/auth/realms/egi"
 GOLDEN = "/jobs/TerraScope/MEP/j-2611209f31c4a7"
-PRIVATE = ["/dashboard/", "/jobs/", GOLDEN, GOLDEN.replace("/jobs/", "/receipts/"), "/estimates/", "/profile/"]
+RECEIPT = GOLDEN.replace("/jobs/", "/receipts/")
+PRIVATE = ["/dashboard/", "/jobs/", GOLDEN, RECEIPT, "/compare/", "/estimates/", "/profile/"]
 
 
 def sign_in(sub: str, **info: Any) -> Client:

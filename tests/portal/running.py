@@ -20,6 +20,8 @@ def start(scene: Scene) -> None:
     """All of them are Alice's, paid by her lab."""
     project = limits.create_project(scene.lab, "dunes", "Coast and dunes")
     limits.set_limit(scene.lab, 900 * MICROS, period="month", project=project)
+    limits.set_limit(scene.lab, 9000 * MICROS, period="month")
+    limits.set_limit(scene.lab, 700 * MICROS, period="job", action="notify")
     near = _reserve(scene, TERRASCOPE, "j-26-near", "Dune vegetation, near its budget", 60, budget=60, project="dunes")
     captures.heartbeat(scene.clients[TERRASCOPE], near, _cpu(36))
     whole = _reserve(scene, TERRASCOPE, "j-26-whole", "Cross-border mosaic", 300, budget=320)

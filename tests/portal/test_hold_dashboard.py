@@ -82,7 +82,7 @@ class TestDashboard:
         page = text_of(alice.get("/dashboard/"))
         assert "over, held for running jobs" in page
         assert "115.00 left in grants = 99.00 spendable + 16.00 held" in page
-        assert "Expires next Nothing" in page
+        assert "What expires when Never 100.00 Monthly free credits" in page
 
     def test_parts_stand_behind_the_job_that_they_are_parts_of(self, federation: Federation, alice: Client) -> None:
         parent = reserve(federation, "p", 60, job_id="whole")
@@ -97,7 +97,7 @@ class TestDashboard:
         for number in range(8):
             reserve(federation, f"h-{number}", 1, job_id=f"j-{number}")
         page = alice.get("/dashboard/").content.decode()
-        assert page.count('href="/holds/') == 6 + 1 + 2
+        assert page.count('href="/holds/') == 6 + 2 + 2
         assert "All 8 holds" in page
 
 
@@ -163,13 +163,13 @@ class TestNotices:
         book(federation, project="alps")
         outbox.deliver()
         page = text_of(alice.get("/dashboard/"))
-        assert "Personal has used 80 % of its monthly limit for the project Alps 5.759775 of 7 credits" in page
-        assert "Personal has used 100 % of its yearly limit 5.759775 of 5 credits were spent. Nothing is" in page
+        assert "Personal has used 80 % of a monthly limit 5.76 of 7.00 credits were spent. It counts what the" in page
+        assert "Personal has used 100 % of a yearly limit 5.76 of 5.00 credits were spent. Nothing is" in page
         book(federation, "k-2", job_id="j-2", execution_id="e-2", project="alps")
         outbox.deliver()
         page = text_of(alice.get("/dashboard/"))
-        assert page.count("its monthly limit for the project Alps") == 1
-        assert "100 % of its monthly limit for the project Alps" in page
+        assert page.count("It counts what the project Alps spends.") == 1
+        assert "100 % of a monthly limit" in page
         limits.set_limit(home, None, period="month", project=project)
         assert "Alps" not in text_of(alice.get("/dashboard/"))
         assert "yearly limit" not in self.closed(alice, "limit_reached")

@@ -305,7 +305,7 @@ class TestJob:
         usage.ingest(federation.client, [added], on_reuse="refuse")
         ledger.reverse(pk, "failed_job")
         page = text_of(alice.get(JOB))
-        assert "Given back: failed job" in page
+        assert "Given back: Failed job" in page
         assert "Added value of ndvi" in page
         assert "earlier charge" not in page
         assert "Charged, and ended The charge The charge was given back" in page
@@ -323,7 +323,7 @@ class TestQueries:
     ) -> None:
         made = reserve(federation)
         book(federation, job_id="j-2")
-        for address, most in (("/dashboard/", 16), ("/holds/", 9), (path(made), 12)):
+        for address, most in (("/dashboard/", 22), ("/holds/", 9), (path(made), 12)):
             with django_assert_max_num_queries(most):
                 alice.get(address)
 

@@ -65,6 +65,7 @@ def lines(caplog: pytest.LogCaptureFixture) -> Lines:
         "amqp://user:hunter2@broker:5672//",
         "sk_live_hunter2 whsec_hunter2",
         "whsec_aB3/hunter2+hunter2=",
+        "oec_hunter2",
     ],
 )
 def test_secrets_in_a_text(lines: Lines, text: str) -> None:

@@ -4,26 +4,22 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import pytest
 from django.db import connection
 from django.http import HttpResponse
-from django.template.loader import render_to_string
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from pytest_django import DjangoAssertNumQueries
 
 from accounting import credits as amounts
 from accounting import organisations, outbox, queries, usage
-from portal import claims
-from portal.contexts import dashboard
 from portal.contexts.jobs import job_path
 from portal.models import User
 from tests.conftest import SOURCE, Federation
 from tests.portal import scene as scenes
-from tests.portal.reader import GOLDEN, ISSUER, PRIVATE, sign_in, text_of
+from tests.portal.reader import GOLDEN, ISSUER, PRIVATE, RECEIPT, sign_in, text_of
 
 
 class TestWhoSeesWhat:
@@ -40,12 +36,12 @@ class TestWhoSeesWhat:
         assert response.status_code == 401
         assert response["HX-Redirect"] == "/oidc/authenticate/?next=%2Fjobs%2F"
 
-    @pytest.mark.parametrize("path", [GOLDEN, GOLDEN.replace("/jobs/", "/receipts/")])
+    @pytest.mark.parametrize("path", [GOLDEN, RECEIPT, GOLDEN.replace("/jobs/", "/raw-reports/")])
     def test_a_job_of_others_does_not_exist(self, scene: scenes.Scene, path: str) -> None:
         mallory = sign_in("mallory@egi.eu")
 
-        for query in ("", f"?payer={scene.lab}"):
-            response = mallory.get(path + query)
+        for payer in ({}, {"payer": scene.lab}):
+            response = mallory.get(path, payer)
             assert response.status_code == 404
             assert "Flanders" not in response.content.decode()
 
@@ -88,7 +84,7 @@ class TestDashboard:
             assert label in page
         assert "Only on Terrascope" in page
         assert f"Together {left}" in page
-        assert "Expires next" in page
+        assert "What expires when" in page
 
     def test_it_shows_the_last_jobs_with_state_and_cost(self, alice: Client) -> None:
         page = alice.get("/dashboard/").content.decode()
@@ -130,18 +126,11 @@ class TestDashboard:
         page = sign_in(federation.alice.sub).get("/dashboard/").content.decode()
 
         assert page.count("but you are not a member of it") == count
-        assert ("<details" in page) == bool(folded)
+        assert ("more-notices" in page) == bool(folded)
         if folded:
-            before, after = page.split("<details", 1)
+            before, after = page.split("more-notices", 1)
             assert before.count("but you are not a member of it") == 1
             assert f"{folded}</summary>" in after
-
-    def test_many_jobs_are_counted_with_commas(self, federation: Federation) -> None:
-        user = claims.store(ISSUER, federation.alice.sub, {})
-        page = dashboard.page_of(user, federation.alice.personal_organisation)
-        many = replace(page, month=replace(page.month, jobs=1492))
-
-        assert " 1,492 jobs" in render_to_string("portal/dashboard.html", {"page": many})
 
     def test_what_was_told_can_be_closed(self, alice: Client) -> None:
         assert alice.post("/notices/seen/", {"kind": "credits_exhausted"}).status_code == 400
@@ -152,7 +141,7 @@ class TestDashboard:
         page = text_of(sign_in("new@egi.eu").get("/dashboard/"))
 
         assert "No credits here yet" in page
-        assert "Run a job on a back end of the federation" in page
+        assert "Run it on a back end of the federation" in page
         assert "Spendable now 0.00" in page
 
     def test_a_debt_is_named_and_explained(self, federation: Federation) -> None:
@@ -222,7 +211,7 @@ class TestJobs:
             "after=1",
             "after=1.",
             "after=-1.1",
-            "after=99999999999999999.1",
+            "after=999999999999999999.1",
             "after=1.99999999999999999999",
             "after=\u0661.1",
             "after=1.1&before=1.1",
@@ -245,7 +234,7 @@ class TestQueries:
     """However much there is to show, a page asks the same number of questions."""
 
     @pytest.mark.parametrize(
-        ("path", "most"), [("/dashboard/", 14), ("/jobs/", 6), (GOLDEN, 12), ("/profile/", 8), ("/", 2)]
+        ("path", "most"), [("/dashboard/", 20), ("/jobs/", 9), (GOLDEN, 14), ("/profile/", 8), ("/", 2)]
     )
     def test_a_page_takes_a_fixed_number(
         self, alice: Client, django_assert_max_num_queries: DjangoAssertNumQueries, path: str, most: int
@@ -286,10 +275,10 @@ class TestFrame:
             assert "frame-ancestors 'none'" in policy
 
     def test_no_inline_style_or_script_and_nothing_from_elsewhere(self, alice: Client, client: Client) -> None:
-        for page in [*(alice.get(path) for path in PRIVATE if "receipts" not in path), client.get("/")]:
+        for page in [*(alice.get(path) for path in PRIVATE), client.get("/")]:
             html = page.content.decode()
             assert not re.search(r"<[^>]+\s(style|on\w+)=", html)
-            assert not re.search(r"<script(?![^>]*\ssrc=)", html)
+            assert not re.search(r'<script(?![^>]*(\ssrc=|type="application/json"))', html)
             assert not re.search(r'(src|href|action)="(https?:)?//', html.replace("http://127.0.0.1", ""))
 
     @pytest.mark.parametrize("theme", ["light", "dark", "system"])

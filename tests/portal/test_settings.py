@@ -28,6 +28,7 @@ PRODUCTION: Mapping[str, str] = {
     "PUBLIC_URL": "https://credits.example.org",
     "DATABASE_URL": "postgresql://app:x@127.0.0.1:1/portal",
     "CELERY_BROKER_URL": "amqp://broker.example.org//",
+    "EMAIL_URL": "smtp+tls://portal:w0rd@smtp.example.org:587",
     "CACHE_URL": "redis://cache.example.org:6379/0",
     "OIDC_ISSUER": "https://aai.egi.eu/auth/realms/egi",
     "OIDC_RP_CLIENT_ID": "portal",
@@ -92,6 +93,11 @@ def test_what_is_missing_is_named(load: Any, name: str) -> None:
         ("DEMONSTRATION", "maybe", "DEMONSTRATION must be on or off"),
         ("LOG_LEVEL", "LOUD", "LOG_LEVEL must be one of DEBUG, INFO"),
         ("LOG_FORMAT", "xml", "LOG_FORMAT must be one of json, console"),
+        ("EMAIL_URL", "smtp.example.org:587", "EMAIL_URL must be an address that begins with smtp, smtp+tls, smtps"),
+        ("EMAIL_URL", "http://smtp.example.org", "EMAIL_URL must be an address that begins with"),
+        ("EMAIL_URL", "smtps://smtp.example.org:port", "EMAIL_URL must be an address that begins with"),
+        ("EMAIL_URL", "smtps://", "EMAIL_URL names no mail server"),
+        ("EMAIL_TIMEOUT", "0", "EMAIL_TIMEOUT must be at least 1"),
         ("CALLBACK_ALLOWED_NETWORKS", "10.1.2.3/8", "CALLBACK_ALLOWED_NETWORKS must be a list of networks"),
         ("TOKEN_ISSUERS", "[", "TOKEN_ISSUERS is not valid JSON"),
         ("PLANS_BY_ENTITLEMENT", "{'a': 1}", "PLANS_BY_ENTITLEMENT is not valid JSON"),
@@ -108,6 +114,28 @@ def test_secrets_from_files(load: Any, tmp_path: Path) -> None:
     (tmp_path / "key").write_text("from-a-file\n")
     found = load({**PRODUCTION, "SECRET_KEY_FILE": str(tmp_path / "key")})
     assert found["SECRET_KEY"] == "from-a-file"
+
+
+@pytest.mark.parametrize(
+    ("address", "server"),
+    [
+        ("smtp+tls://po%40rtal:p%2Fw@smtp.example.org:2587", ("smtp.example.org", 2587, "po@rtal", "p/w", True, False)),
+        ("smtp+tls://smtp.example.org", ("smtp.example.org", 587, "", "", True, False)),
+        ("smtps://u:p@smtp.example.org", ("smtp.example.org", 465, "u", "p", False, True)),
+        ("smtp://relay", ("relay", 25, "", "", False, False)),
+    ],
+)
+def test_a_mail_server_is_one_address(load: Any, address: str, server: tuple[Any, ...]) -> None:
+    found = load({**PRODUCTION, "EMAIL_URL": address})
+    names = ("HOST", "PORT", "HOST_USER", "HOST_PASSWORD", "USE_TLS", "USE_SSL")
+    assert tuple(found[f"EMAIL_{name}"] for name in names) == server
+    assert found["EMAIL_BACKEND"] == "django.core.mail.backends.smtp.EmailBackend"
+    assert found["DEFAULT_FROM_EMAIL"] == "openEO Credits <no-reply@credits.example.org>"
+
+
+def test_without_a_mail_server_nothing_is_sent(load: Any) -> None:
+    found = load({name: value for name, value in PRODUCTION.items() if name != "EMAIL_URL"})
+    assert found["EMAIL_BACKEND"] == "django.core.mail.backends.dummy.EmailBackend"
 
 
 def test_networks(load: Any) -> None:

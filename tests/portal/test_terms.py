@@ -34,8 +34,9 @@ def accepted(federation: Federation) -> str:
 
 class TestWho:
     def test_a_stranger_is_sent_to_sign_in(self, db: None, client: Client, required: Any) -> None:
-        for answer in (client.get("/terms/"), client.post("/terms/", {"version": "2026-11"})):
-            assert (answer.status_code, answer["Location"].partition("?")[0]) == (302, "/oidc/authenticate/")
+        answer = client.get("/terms/")
+        assert (answer.status_code, answer["Location"].partition("?")[0]) == (302, "/oidc/authenticate/")
+        assert client.post("/terms/", {"version": "2026-11"})["Location"] == "/session-over/"
 
     def test_a_form_of_another_site_accepts_nothing(self, federation: Federation, required: Any) -> None:
         client = sign_in(federation.alice.sub)

@@ -18,7 +18,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.slow]
 FAULTS = {
     "a hold binds nothing": Fault("hold_open", "PERFORM grants_bind(t.bound, t.amounts, 1);", ""),
     "plans do not matter": Fault("hold_assess", "WHERE lower(p.name) IN (g.plan, g.kind, g.slug)", ""),
-    "limits keep what was given back": Fault("ledger_take_back", "-r.amount, r.received_at", "0, r.received_at"),
+    "limits keep what was given back": Fault("ledger_take_back", "-1, r.amount, r.received_at", "-1, 0, r.received_at"),
     "a child spends what its parent keeps": Fault(
         "hold_open_child", "PERFORM hold_move(p.id, t.bound, t.amounts, t.unbacked, -1);", ""
     ),

@@ -22,6 +22,7 @@ PRIVATE = {"Cache-Control": "no-store"}
 
 
 class BalanceView(APIView):
+    script_scopes = {"GET": "balance:read"}
     permission_classes = [OnlyPeople]
     documented_faults = ("404",)
 

@@ -18,6 +18,7 @@ from accounting.credits import to_text
 
 
 class EntriesView(ListView):
+    script_scopes = {"GET": "entries:read"}
     permission_classes = [OnlyPeople]
     documented_faults = ("404",)
     filterset_class = EntryFilter

@@ -43,6 +43,7 @@ _METHODS = {
 
 
 class EstimatesView(APIView):
+    script_scopes = {"POST": "estimates:read"}
     impossible_faults = ("409",)
     permission_classes = [PeopleAndServices]
     max_body_bytes = MOST_BYTES
@@ -55,6 +56,7 @@ class EstimatesView(APIView):
 
 
 class ComparisonView(APIView):
+    script_scopes = {"GET": "estimates:read"}
     permission_classes = [PeopleAndServices]
     documented_faults = ("422",)
 
@@ -64,6 +66,7 @@ class ComparisonView(APIView):
 
 
 class EstimateCalibrationView(APIView):
+    script_scopes = {"GET": "estimates:read"}
     permission_classes = [PeopleAndServices]
 
     @estimate_openapi.calibration
@@ -80,7 +83,8 @@ def facts_of(request: Request) -> Mapping[str, str]:
     person = organisations.find_person(caller.issuer, caller.sub)
     if person is None:
         return {}
-    return {"plan": person.plan, "organisation_class": organisations.category_of(person.current_organisation)}
+    payer = caller.organisation or person.payer
+    return {"plan": person.plan, "organisation_class": organisations.category_of(payer)}
 
 
 def audience_of(request: Request) -> Audience | None:

@@ -54,7 +54,8 @@ class CheckAnswer(Struct):
         str,
         Meta(
             description="Stable; empty for a plain yes. Of a no: no_credit, over_budget, over_limit, too_many_holds, "
-            "not_a_member, organisation_suspended, terms_not_accepted, plan_unknown, project_unknown."
+            "not_a_member, organisation_suspended, terms_not_accepted, plan_unknown, project_unknown, "
+            "project_archived."
         ),
     ]
     text: Annotated[str, Meta(description="The reason in words for the user.")]

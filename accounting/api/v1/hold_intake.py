@@ -89,7 +89,12 @@ def _question(check: hold_shapes.Check, estimate: Estimate | None, at: str) -> Q
         plans, malformed = _plans(check.plans, f"{at}plans"), ""
     except BillingPlanInvalid as error:  # the user's, and others in the same request have nothing to do with it
         plans, malformed = (), error.detail
-    return Question(payer(check, at, plans), need, budget, malformed)
+    return Question(payer(check, at, plans), need, budget, malformed, _processes(check.workload))
+
+
+def _processes(sent: Any) -> tuple[str, ...]:
+    told = workload(sent)
+    return told.named_processes if told else ()
 
 
 def workload(sent: Any) -> Workload | None:
@@ -136,6 +141,7 @@ def request(sent: hold_shapes.HoldRequest, key: str) -> Request:
         lifetime=lifetime(sent.expires_in) or USUAL,
         failed_open=sent.failed_open,
         metadata=sent.metadata,
+        processes=_processes(sent.workload),
     )
 
 

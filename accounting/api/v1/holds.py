@@ -34,6 +34,7 @@ REPLAYED = {"Idempotency-Replayed": "true"}
 
 
 class HoldsView(ListView):
+    script_scopes = {"GET": "holds:read"}
     permission_classes = [PeopleAndServices]
     filterset_class = HoldFilter
     documented_faults = ("404",)
@@ -77,6 +78,7 @@ def _remember(made: Reserved, workload: Workload | None) -> None:
 
 
 class HoldView(APIView):
+    script_scopes = {"GET": "holds:read"}
     permission_classes = [PeopleAndServices]
 
     @hold_openapi.read_hold
@@ -86,6 +88,7 @@ class HoldView(APIView):
 
 
 class HoldReceiptView(APIView):
+    script_scopes = {"GET": "holds:read"}
     permission_classes = [PeopleAndServices]
 
     @hold_openapi.read_hold_receipt

@@ -18,6 +18,7 @@ from accounting.errors import (
     DuplicateExecution,
     IdempotencyKeyInvalid,
     InvalidInput,
+    NotFound,
     ServiceTokenNeeded,
     UnknownField,
 )
@@ -137,13 +138,13 @@ def to_quote(sent: QuoteRequest, principal: Principal, raw: str) -> Report:
     :raises InvalidInput: as for a report.
     :raises ServiceTokenNeeded: a person names a user.
     """
-    user, issuer = sent.user or "", sent.user_issuer
+    user, issuer, organisation = sent.user or "", sent.user_issuer, sent.organisation
     _check_texts(f"{sent.source}{user}{issuer}", sent, ("source", "user", "user_issuer"), "")
     if isinstance(principal, PersonPrincipal):
         for name in ("user", "user_issuer"):
             if getattr(sent, name) is not None:
                 raise ServiceTokenNeeded("a person's quote is for themselves: leave this out", field=name)
-        user, issuer = principal.sub, principal.issuer
+        user, issuer, organisation = principal.sub, principal.issuer, _only(principal, organisation)
     return Report(
         endpoint=USAGE_REPORTS,
         source=sent.source,
@@ -151,12 +152,20 @@ def to_quote(sent: QuoteRequest, principal: Principal, raw: str) -> Report:
         job_id="",
         lines=tuple([line(index, metric) for index, metric in enumerate(sent.metrics)]),
         raw=raw,
-        organisation=None if sent.organisation is None else user_input.organisation(sent.organisation),
+        organisation=None if organisation is None else user_input.organisation(organisation),
         kind=sent.kind,
         state=STATES[sent.state],
         finished_at=instant(sent.at, "at"),
         user_issuer=issuer,
     )
+
+
+def _only(principal: PersonPrincipal, asked: int | None) -> int | None:
+    """The organisation of a person's quote. :raises NotFound: their token is for another one than they ask about."""
+    only = principal.organisation
+    if only is not None and asked not in (None, only):
+        raise NotFound(f"this token is not for organisation {asked}", field="organisation")
+    return asked if only is None else only
 
 
 def instant(moment: datetime | None, name: str) -> datetime | None:

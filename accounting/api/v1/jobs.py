@@ -40,6 +40,7 @@ def seen_by(request: Request) -> tuple[Collection[int] | None, int | None]:
 
 
 class JobsView(ListView):
+    script_scopes = {"GET": "jobs:read"}
     permission_classes = [PeopleAndServices]
     filterset_class = JobFilter
     documented_faults = ("404",)
@@ -58,6 +59,7 @@ class JobsView(ListView):
 
 
 class JobView(APIView):
+    script_scopes = {"GET": "jobs:read"}
     permission_classes = [PeopleAndServices]
 
     @openapi.read_job

@@ -42,6 +42,7 @@ class BillingView(APIView):
 
 
 class MeView(APIView):
+    script_scopes = {"GET": "profile:read"}
     permission_classes = [OnlyPeople]
     error_style = "openeo"
     documented_faults = ("404",)
@@ -50,7 +51,7 @@ class MeView(APIView):
     def get(self, request: Request) -> Response:
         parameters.refuse_unknown(request, frozenset({"organisation"}))
         person = person_of(request)
-        organisation = organisation_of(request)
+        organisation = organisation_of(request, paying=True)
         grants = queries.open_grants(organisation)
         me = documents.OpenEOUser(
             user_id=person.sub,

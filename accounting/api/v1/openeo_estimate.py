@@ -18,6 +18,7 @@ from accounting.errors import EstimateComplexity
 
 
 class OpenEoEstimateView(APIView):
+    script_scopes = {"POST": "estimates:read"}
     permission_classes = [PeopleAndServices]
     error_style = "openeo"
     impossible_faults = ("409",)

@@ -26,8 +26,10 @@ def organisations_of(request: Request) -> Collection[int]:
 
     :raises NotFound: the caller is no member of it, or it does not exist: nobody can tell which.
     """
-    person = person_of(request)
+    person, only = person_of(request), _only(request)
     mine = {membership.organisation for membership in organisations.memberships(person.pk)}
+    if only is not None:
+        mine &= {only}
     asked = _asked(request)
     if asked is None:
         return mine
@@ -36,14 +38,25 @@ def organisations_of(request: Request) -> Collection[int]:
     return {asked}
 
 
-def organisation_of(request: Request) -> int:
-    """The one named by `?organisation=`, else the caller's current one.
+def organisation_of(request: Request, *, paying: bool = False) -> int:
+    """The one named by `?organisation=`, else the only one that the caller's token is for, else their current one, or
+    with `paying` the one that pays for jobs of theirs that name none.
 
-    :raises NotFound: as above.
+    :raises NotFound: as above; the caller has left the only one.
     """
-    if _asked(request) is None:
-        return person_of(request).current_organisation
-    return next(iter(organisations_of(request)))
+    only = _only(request)
+    if _asked(request) is None and only is None:
+        person = person_of(request)
+        return person.payer if paying else person.current_organisation
+    found = organisations_of(request)
+    if not found:
+        raise NotFound(f"there is no organisation {only} of which you are a member", field="organisation")
+    return next(iter(found))
+
+
+def _only(request: Request) -> int | None:
+    caller: object = request.user
+    return caller.organisation if isinstance(caller, PersonPrincipal) else None
 
 
 def _asked(request: Request) -> int | None:

@@ -20,6 +20,7 @@ from accounting.principals import PersonPrincipal, ServicePrincipal
 class QuoteView(APIView):
     """A back end asks for any user about its sources; a person for themself, about any source."""
 
+    script_scopes = {"POST": "quotes:read"}
     permission_classes = [PeopleAndServices]
     free_ids = UsageReportView.free_ids
     #: It has no key, and another report of the same execution is no matter of a quote.

@@ -16,7 +16,7 @@ LEDGER = (
 )
 """Readable, and written by the posting functions only (L4)."""
 
-INSERT_ONLY = ("ratingrule",)
+INSERT_ONLY = ("ratingrule", "auditentry")
 ENTRY_POINTS = (
     "ledger_account(text, bigint, bigint, text)",
     "grant_issue(jsonb)",
@@ -36,6 +36,7 @@ ENTRY_POINTS = (
     "holds_expire(int)",
     "holds_expire_of(bigint[])",
     "limit_set(jsonb)",
+    "limit_move(jsonb)",
     "wallet_set_rules(jsonb)",
     "accounting_now()",
 )

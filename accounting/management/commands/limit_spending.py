@@ -18,13 +18,14 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("organisation", type=int)
         amount = parser.add_mutually_exclusive_group(required=True)
-        amount.add_argument("--amount", help="credits a period, e.g. 500")
+        amount.add_argument("--amount", help="credits a period, or for each job, e.g. 500")
         amount.add_argument("--none", action="store_true", help="no such limit any more")
         parser.add_argument("--period", choices=Limit.Period.values, required=True)
         parser.add_argument("--action", choices=Limit.Action.values, default="block")
         parser.add_argument("--member", nargs=2, metavar=("ISSUER", "SUB"), help="only what this member spends")
         parser.add_argument("--project", help="only what is spent for the project, by its slug; made if there is none")
         parser.add_argument("--backend", help="only what is spent there, by its short name")
+        parser.add_argument("--process", default="", help="only what the process or UDP costs, by its id in receipts")
 
     def handle(self, *args: Any, **options: Any) -> None:
         organisation = options["organisation"]
@@ -37,6 +38,7 @@ class Command(BaseCommand):
                 person=_person(options["member"]),
                 project=limits.ensure_project(organisation, options["project"]) if options["project"] else None,
                 backend=_backend(options["backend"]),
+                process=options["process"],
             )
         except ValueError as error:
             raise CommandError(f"amount: {error}") from error

@@ -10,7 +10,8 @@ from django.core.cache import cache
 from django.test import Client
 
 from accounting import organisations
-from accounting.models import Hold, ServiceClient
+from accounting.models import Hold, Notice, ServiceClient
+from portal import claims, saved_views
 from portal.api import auth, tokens
 from portal.models import User
 from tests.portal import reader, running
@@ -34,7 +35,11 @@ def world(scene: scenes.Scene) -> World:
     running.start(scene)
     charlie = organisations.ensure_person(reader.ISSUER, CHARLIE)
     organisations.switch_organisation(charlie.pk, organisations.create_organisation("Charlie's own team", charlie.pk))
-    return World(scene, str(Hold.objects.get(job_id="j-26-near").uuid))
+    alice = claims.store(reader.ISSUER, scenes.ALICE, {"name": scenes.ALICE})
+    view = saved_views.save(alice, scene.lab, "NDVI composite of Flanders by month", "period=30d", shared=True)
+    hold = Hold.objects.get(job_id="j-26-near")
+    notice = Notice.objects.filter(person=scene.alice).latest("pk")
+    return World(scene, str(hold.uuid), notice.pk, {"view": str(view.pk)})
 
 
 @pytest.fixture

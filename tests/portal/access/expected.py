@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from tests.portal.scene import CDSE, TERRASCOPE, Scene
+from portal import exports
+from portal.api import script_tokens
+from portal.models import User
+from tests.portal.scene import ALICE, CDSE, TERRASCOPE, Scene
 
 ANONYMOUS, MEMBER, STRANGER, OPERATOR, BACKEND, PERSON = (
     *("anonymous", "member", "stranger", "operator"),
@@ -25,6 +28,7 @@ class World:
 
     scene: Scene
     hold: str
+    notice: int
     objects: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -50,6 +54,8 @@ OWN = each(302, member=200, stranger=200, operator=200)
 LABS = each(302, member=200, stranger=404, operator=404)
 #: As LABS, and the request changes something.
 LABS_CHANGE = each(302, member=302, stranger=404, operator=404)
+#: A form of whoever asks, sent empty.
+OWN_FORM = each(302, member=422, stranger=422, operator=422)
 #: There are only changes here.
 NOT_READ = each(405)
 
@@ -58,8 +64,10 @@ def at(*paths: str) -> Paths:
     return lambda world: paths
 
 
-def lab_job(prefix: str) -> Paths:
-    return lambda world: (f"/{prefix}/{TERRASCOPE}/{world.scene.golden}", f"/{prefix}/{TERRASCOPE}/j-26-held-and-done")
+def lab_job(prefix: str, query: str = "") -> Paths:
+    return lambda world: tuple(
+        f"/{prefix}/{TERRASCOPE}/{job}{query}" for job in (world.scene.golden, "j-26-held-and-done")
+    )
 
 
 def api(anonymous: int = 401, person: int = 200, backend: int = 200) -> dict[str, int]:
@@ -76,6 +84,24 @@ def lab_hold(suffix: str = "") -> Paths:
     return lambda world: (f"/api/v1/holds/{world.hold}{suffix}",)
 
 
+def members_token(world: World) -> tuple[str, ...]:
+    """A script token of the member's, who has signed in."""
+    token, _ = script_tokens.create(User.objects.get(sub=ALICE), "nightly", ["jobs:read"], 30)
+    return (f"/profile/tokens/{token.pk}/revoke/",)
+
+
+def members_export(world: World) -> tuple[str, ...]:
+    """A copy of the member's data, ready to be fetched."""
+    found = exports.request(User.objects.get(sub=ALICE))
+    exports.make_waiting()
+    return (f"/profile/data/export/{found.pk}/",)
+
+
+def lab_view(suffix: str = "") -> Paths:
+    """A view that Alice saved and shares."""
+    return lambda world: (f"/usage/views/{world.objects['view']}/{suffix}",)
+
+
 def _etl(name: str, status: Mapping[str, int], method: str = "GET") -> dict[str, tuple[Rule, ...]]:
     """An address of the existing wire, also with repeated slashes in front."""
     return {
@@ -83,6 +109,9 @@ def _etl(name: str, status: Mapping[str, int], method: str = "GET") -> dict[str,
         f"^/+{name}$": (Rule(at(f"//{name}"), status, method),),
     }
 
+
+#: Of a demonstration only.
+MAILS = ("mail/", "mail/<int:mail>/", "mail/<int:mail>/html/")
 
 RULES: dict[str, tuple[Rule, ...]] = {
     # Probes, documents and what everybody may know
@@ -98,7 +127,8 @@ RULES: dict[str, tuple[Rule, ...]] = {
     "problems/<slug:code>": (Rule(at("/problems/not_found"), OPEN), Rule(at("/problems/nonsense"), each(404))),
     "favicon.ico": (Rule(at("/favicon.ico"), each(302)),),
     **{name: (Rule(at(f"/{name}"), each(301)),) for name in ("docs", "api/v1/docs")},
-    **{name: (Rule(at(f"/{name}"), each(301)),) for name in ("dashboard", "jobs", "profile", "terms")},
+    **{name: (Rule(at(f"/{name}"), each(301)),) for name in ("dashboard", "jobs", "profile", "terms", "usage")},
+    **{name: (Rule(at(f"/{name}"), each(301)),) for name in ("help", "search")},
     # Back ends, by the existing wire
     **_etl("user", FOR_PEOPLE),
     **_etl("user/permissions", api()),
@@ -155,6 +185,12 @@ RULES: dict[str, tuple[Rule, ...]] = {
     "oidc/callback/": (Rule(at("/oidc/callback/"), each(400)),),
     "sign-out/": (Rule(at("/sign-out/"), NOT_READ),),
     "signed-out/": (Rule(at("/signed-out/"), each(302) | dict.fromkeys(WITHOUT_SESSION, 200)),),
+    "session-over/": (Rule(at("/session-over/"), each(302) | dict.fromkeys(WITHOUT_SESSION, 200)),),
+    "search/": (Rule(at("/search/", "/search/?q=flanders", "/search/?q=ghent", "/search/?q=j-26"), OPEN),),
+    "help/": (Rule(at("/help/"), OPEN),),
+    "help/<slug:slug>/": (Rule(at("/help/researcher/"), OPEN), Rule(at("/help/nobody/"), each(404))),
+    "brand/<slug:version>/<str:name>": (Rule(at("/brand/0123456789ab/logo"), each(404)),),
+    "styleguide/": (Rule(at("/styleguide/"), OPEN),),
     "theme/": (Rule(at("/theme/"), NOT_READ), Rule(at("/theme/"), each(400), "POST")),
     "language/": (Rule(at("/language/"), NOT_READ), Rule(at("/language/"), each(400), "POST")),
     "organisation/switch/": (
@@ -162,10 +198,60 @@ RULES: dict[str, tuple[Rule, ...]] = {
         Rule(at("/organisation/switch/?organisation=1"), each(302, member=400, stranger=400, operator=400), "POST"),
     ),
     "notices/seen/": (Rule(at("/notices/seen/"), NOT_READ),),
+    "notifications/": (Rule(at("/notifications/"), OWN),),
+    "notifications/mark/": (
+        Rule(at("/notifications/mark/"), NOT_READ),
+        Rule(at("/notifications/mark/"), each(302, member=400, stranger=400, operator=400), "POST"),
+    ),
+    "notifications/<int:notice>/": (
+        Rule(lambda world: (f"/notifications/{world.notice}/",), each(302, stranger=404, operator=404)),
+    ),
+    "notifications/stop/<str:token>/": (Rule(at("/notifications/stop/made-up/"), each(404)),),
+    "profile/notifications/": (Rule(at("/profile/notifications/"), OWN),),
+    "profile/notifications/balance/": (Rule(at("/profile/notifications/balance/"), NOT_READ),),
+    **{name: (Rule(at(f"/{name.replace('<int:mail>', '1')}"), each(404)),) for name in MAILS},
     "dashboard/": (Rule(at("/dashboard/"), OWN),),
+    "usage/": (Rule(at("/usage/", "/usage/?period=all&by=member&split=grant"), OWN),),
+    "usage/values/<slug:dimension>/": (
+        Rule(at("/usage/values/grant/?period=all"), OWN),
+        Rule(at("/usage/values/nonsense/"), each(302, member=404, stranger=404, operator=404)),
+    ),
+    "usage/export.<slug:form>": (Rule(at("/usage/export.csv?by=member", "/usage/export.json?by=project"), OWN),),
+    "usage/entries/": (Rule(at("/usage/entries/?period=all"), OWN),),
+    "usage/entries/export.<slug:form>": (
+        Rule(at("/usage/entries/export.csv?period=all", "/usage/entries/export.json?period=all"), OWN),
+    ),
+    "usage/views/": (
+        Rule(at("/usage/views/"), OWN),
+        Rule(at("/usage/views/"), each(302, member=422, stranger=422, operator=422), "POST"),
+    ),
+    "usage/views/default/": (
+        Rule(at("/usage/views/default/"), NOT_READ),
+        Rule(at("/usage/views/default/"), each(302), "POST"),
+    ),
+    "usage/views/<uuid:view>/": (Rule(lab_view(), LABS_CHANGE),),
+    "usage/views/<uuid:view>/change/": (
+        Rule(lab_view("change/"), NOT_READ),
+        Rule(lab_view("change/"), each(302, member=422, stranger=404, operator=404), "POST"),
+    ),
+    "usage/views/<uuid:view>/delete/": (
+        Rule(lab_view("delete/"), NOT_READ),
+        Rule(lab_view("delete/"), LABS_CHANGE, "POST"),
+    ),
     "jobs/": (Rule(at("/jobs/"), OWN),),
+    **{f"jobs/export.{form}": (Rule(at(f"/jobs/export.{form}"), OWN),) for form in ("csv", "json")},
     "jobs/<path:source>/<str:job_id>": (Rule(lab_job("jobs"), LABS),),
-    "receipts/<path:source>/<str:job_id>": (Rule(lab_job("receipts"), LABS),),
+    "receipts/<path:source>/<str:job_id>": tuple(
+        Rule(lab_job("receipts", f"?format={form}"), LABS) for form in ("html", "json", "pdf")
+    ),
+    "raw-reports/<path:source>/<str:job_id>": (Rule(lab_job("raw-reports"), LABS),),
+    "compare/": (
+        Rule(at("/compare/"), OWN),
+        Rule(
+            lambda world: (f"/compare/?job={TERRASCOPE}/{world.scene.golden}&job={TERRASCOPE}/j-26-held-and-done",),
+            LABS,
+        ),
+    ),
     "holds/": (Rule(at("/holds/"), OWN),),
     "holds/<uuid:hold>/": (Rule(lambda world: (f"/holds/{world.hold}/",), LABS),),
     # What anybody may read
@@ -176,7 +262,28 @@ RULES: dict[str, tuple[Rule, ...]] = {
     "backends/<slug:slug>/": (Rule(at("/backends/cdse/"), OPEN), Rule(at("/backends/nowhere/"), each(404))),
     "estimate/": (Rule(at("/estimate/", "/estimate/?what=x"), OPEN), Rule(at("/estimate/?what="), each(422))),
     "estimates/": (Rule(at("/estimates/"), OWN),),
-    "profile/": (Rule(at("/profile/"), OWN),),
+    "profile/": (Rule(at("/profile/"), OWN), Rule(at("/profile/"), OWN_FORM, "POST")),
+    "profile/tokens/": (Rule(at("/profile/tokens/"), OWN),),
+    "profile/tokens/new/": (
+        Rule(at("/profile/tokens/new/"), OWN),
+        Rule(at("/profile/tokens/new/"), OWN_FORM, "POST"),
+    ),
+    "profile/tokens/<int:token>/revoke/": (
+        Rule(at("/profile/tokens/1/revoke/"), NOT_READ),
+        Rule(members_token, LABS_CHANGE, "POST"),
+    ),
+    "profile/data/": (Rule(at("/profile/data/"), OWN),),
+    "profile/data/export/": (
+        Rule(at("/profile/data/export/"), NOT_READ),
+        Rule(at("/profile/data/export/"), each(302), "POST"),
+    ),
+    "profile/data/export/<uuid:export>/": (Rule(members_export, LABS),),
+    "profile/data/erase/": (
+        Rule(at("/profile/data/erase/"), OWN),
+        # The member's jobs still hold credits.
+        Rule(at("/profile/data/erase/"), OWN_FORM | {MEMBER: 409}, "POST"),
+    ),
+    "profile/erased/": (Rule(at("/profile/erased/"), OPEN),),
     "terms/": (Rule(at("/terms/"), each(302, member=404, stranger=404, operator=404)),),
     # The records, for staff
     "operate/records/": (Rule(at("/operate/records/"), each(302, operator=200)),),

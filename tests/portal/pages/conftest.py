@@ -77,6 +77,14 @@ def alice(site: Site, browser: Browser, alices_cookies: Any) -> Iterator[Page]:
 
 
 @pytest.fixture
+def alice_offline(site: Site, browser: Browser, alices_cookies: Any) -> Iterator[Page]:
+    """For faults that a test makes: their page may complain, for it is what htmx does about each of them."""
+    context = browser.new_context(base_url=site.url, storage_state=alices_cookies, **CALM)
+    yield context.new_page()
+    context.close()
+
+
+@pytest.fixture
 def alices_phone(site: Site, browser: Browser, alices_cookies: Any) -> Iterator[Page]:
     yield from _page(browser.new_context(base_url=site.url, storage_state=alices_cookies, **CALM, **PHONE))
 

@@ -17,18 +17,40 @@ PHONE: dict[str, Any] = {"viewport": {"width": 360, "height": 740}, "has_touch":
 CALM: dict[str, Any] = {"reduced_motion": "reduce"}
 JOB = "/jobs/TerraScope/MEP/j-2611209f31c4a7"
 HELD_JOB = "/jobs/TerraScope/MEP/j-26-held-and-done"
+RECEIPT = JOB.replace("/jobs/", "/receipts/")
+PICKS = ("TerraScope/MEP/j-2611209f31c4a7", "cdse/j-2611201b77aa90", "TerraScope/MEP/j-26-held-and-done")
+COMPARED = f"/compare/?job={'&job='.join(PICKS)}"
 PAGES = (
     *("/dashboard/", "/jobs/", "/jobs/?state=RUNNING", JOB, "/jobs/cdse/j-2611201b77aa90", HELD_JOB),
+    *(RECEIPT, "/jobs/?kind=batch&least=1&sort=cost", "/jobs/?text=nothing+like+it"),
+    *(COMPARED, "/compare/", f"/compare/?job={PICKS[0]}"),
+    *("/usage/", "/usage/?period=all&by=member&split=backend", "/usage/?by=grant&backend=cdse&project="),
+    *("/usage/?period=custom&by=week", "/usage/?process=nothing", "/usage/entries/", "/usage/views/"),
     *("/holds/", "/holds/?state=ended&backend=cdse", "/estimates/", "/profile/"),
+    *("/search/", "/search/?q=flanders", "/search/?q=nothing+like+it", "/help/team-lead/"),
+    *("/notifications/", "/notifications/?show=unread&kind=grant_expiring", "/profile/notifications/"),
+    *("/profile/tokens/", "/profile/tokens/new/", "/profile/data/", "/profile/data/erase/"),
+    *("/organisation/", "/organisation/members/", "/organisation/projects/", "/organisation/project/dunes/"),
+    *("/organisation/limits/", "/organisation/transfers/", "/organisation/audit/", "/organisation/new/"),
     *("/rates/", "/rates/cdse/", "/backends/", "/backends/terrascope/", "/estimate/?what=ndvi&area=10"),
 )
 OPEN_PAGES = (
-    *("/", "/signed-out/", "/rates/", "/rates/terrascope/", "/rates/terrascope/1/?source=TerraScope%2FMEP"),
+    *("/", "/signed-out/", "/profile/erased/", "/session-over/", "/search/?q=failed+job"),
+    *("/help/", "/help/researcher/", "/help/back-end-operator/", "/help/publisher/", "/styleguide/"),
+    *("/rates/", "/rates/terrascope/", "/rates/terrascope/1/?source=TerraScope%2FMEP"),
     *("/backends/", "/backends/cdse/", "/estimate/", "/estimate/?what=ndvi&area=10"),
 )
 #: Pages whose status is an error on purpose: Chromium reports that on the console, and only that is excused.
 FAULT_PAGES = (
-    *("/nothing", "/jobs/?state=x", "/holds/00000000-0000-0000-0000-000000000000/"),
+    *("/nothing", "/notifications/stop/x/", "/jobs/?state=x", "/holds/00000000-0000-0000-0000-000000000000/"),
+    *(
+        "/nothing",
+        "/jobs/?state=x",
+        "/organisation/audit/?since=x",
+        "/invitations/nothing/",
+        "/holds/00000000-0000-0000-0000-000000000000/",
+    ),
+    *("/nothing", "/jobs/?state=x", "/usage/?by=x", "/holds/00000000-0000-0000-0000-000000000000/"),
     "/oidc/callback/?error=access_denied",
 )
 

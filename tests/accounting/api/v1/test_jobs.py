@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from accounting import organisations, registry, usage
+from accounting import members, organisations, registry, usage
 from accounting.api.v1 import documents
 from tests.accounting.api.v1.conftest import Callers, report
 from tests.accounting.api.v1.test_entries import pages, unnamed
@@ -69,10 +69,9 @@ class TestWhoSeesOne:
         assert callers.other_backend.get("/jobs/cdse/j-3").status_code == 200
 
     def test_a_former_member_no_longer_sees_it(self, life: Federation, callers: Callers) -> None:
-        from accounting.models import Member
-
+        members.change_role(life.lab, life.alice.pk, "owner")
         assert callers.bob.get("/jobs/TerraScope/MEP/j-2").status_code == 200
-        Member.objects.filter(organisation=life.lab, person=life.bob.pk).delete()
+        members.remove(life.lab, life.bob.pk)
         check_problem(callers.bob.get("/jobs/TerraScope/MEP/j-2"), 404)
 
 

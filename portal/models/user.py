@@ -7,6 +7,7 @@ from typing import ClassVar
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.db import models
 from django.utils.crypto import salted_hmac
+from django.utils.translation import gettext
 
 
 class UserManager(BaseUserManager["User"]):
@@ -34,6 +35,7 @@ class User(AbstractBaseUser):
     language = models.CharField(max_length=20, blank=True, default="", help_text="empty: as the browser says")
     time_zone = models.CharField(max_length=64, blank=True, default="", help_text="empty: UTC")
     joined_at = models.DateTimeField(auto_now_add=True)
+    erased_at = models.DateTimeField(null=True, help_text="what was personal is gone; a later sign-in begins anew")
 
     objects: ClassVar[UserManager] = UserManager()
 
@@ -53,6 +55,8 @@ class User(AbstractBaseUser):
     @property
     def display_name(self) -> str:
         """What the pages call the person; the start of the sub when the provider told no name."""
+        if self.erased_at:
+            return gettext("Deleted account")
         return self.name or self.email or f"{self.sub[:8]}…"
 
     @property

@@ -1,0 +1,1 @@
+"""Pages as files to keep: PDF documents made of the same contexts as the pages."""
