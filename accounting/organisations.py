@@ -7,26 +7,29 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.db import IntegrityError, connection, transaction
-from django.db.models import F
+from django.db.models import Exists, F, OuterRef
 from django.db.models.functions import Now
 
 from accounting import audit, members
 from accounting.audit import Change
 from accounting.errors import NotFound, OrganisationInvalid
 from accounting.models import Account, Member, Organisation, Person
-from accounting.roles import Action
+from accounting.roles import PERMISSIONS, Action
 
 NAME_LENGTH = 100
 
 
 @dataclass(frozen=True, slots=True)
 class PersonView:
+    """`payer` pays for jobs that name no organisation: the current one, or the personal one of a viewer there (M1)."""
+
     pk: int
     issuer: str
     sub: str
     plan: str
     current_organisation: int
     personal_organisation: int
+    payer: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +53,13 @@ def ensure_people(identities: Iterable[tuple[str, str]]) -> None:
 
 
 def find_person(issuer: str, sub: str) -> PersonView | None:
-    person = Person.objects.filter(issuer=issuer, sub=sub).first()
-    return _view(person) if person else None
+    place = Member.objects.filter(organisation=OuterRef("current_organisation"), person=OuterRef("pk"))
+    paid = Exists(place.filter(role__in=PERMISSIONS[Action.RUN_JOBS]))
+    person = Person.objects.filter(issuer=issuer, sub=sub).annotate(paid=paid).first()
+    return _view(person, person.paid) if person else None
 
 
-def _view(person: Person) -> PersonView:
+def _view(person: Person, paid: bool) -> PersonView:
     return PersonView(
         pk=person.pk,
         issuer=person.issuer,
@@ -62,6 +67,7 @@ def _view(person: Person) -> PersonView:
         plan=person.plan,
         current_organisation=person.current_organisation_id,
         personal_organisation=person.personal_organisation_id,
+        payer=person.current_organisation_id if paid else person.personal_organisation_id,
     )
 
 
@@ -78,9 +84,12 @@ def _make_person(issuer: str, sub: str) -> PersonView:
                 issuer=issuer, sub=sub, personal_organisation=home, current_organisation=home
             )
             Member.objects.create(organisation=home, person=person, role=Member.Role.OWNER)
-            return _view(person)
+            return _view(person, paid=True)
     except IntegrityError:  # somebody else made the same person first; theirs stands, ours is rolled back
-        return _view(Person.objects.get(issuer=issuer, sub=sub))
+        known = find_person(issuer, sub)
+        if known is None:
+            raise
+        return known
 
 
 def _make_organisation(name: str, *, personal: bool = False, category: str = "") -> Organisation:

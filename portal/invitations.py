@@ -1,4 +1,4 @@
-"""Invitations to an organisation by e-mail: single use, expiring, and never kept as a link.
+"""Invitations to an organisation by e-mail: single use, expiring, and kept as a link only until the mail is sent.
 
 Who has the link may accept, whatever address it was sent to: people sign in with another one than they read. What
 becomes of an invitation is decided under its row's lock, and written with the audit entry of the organisation.
@@ -11,23 +11,21 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from smtplib import SMTPException
 from typing import TYPE_CHECKING
 
 from django.conf import settings
-from django.core.mail import EmailMultiAlternatives
 from django.db import transaction
 from django.db.models.functions import Now
-from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
 from accounting import audit, members, organisations
 from accounting.audit import Change
 from accounting.errors import DomainError, MembershipInvalid, NotFound, NotPermitted
 from accounting.roles import Action, assignable
-from portal import logs, people
+from portal import logs, mail, people
 from portal.models import Invitation
 
 if TYPE_CHECKING:
@@ -45,7 +43,7 @@ class InvitationInvalid(DomainError):
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """An invitation and the link to it, which nobody can show again. `sent`: the mail server took the mail."""
+    """An invitation and the link to it, which nobody can show again. `sent`: a mail with it is on its way."""
 
     invitation: Invitation
     link: str
@@ -62,7 +60,7 @@ _UNANSWERED = {"accepted_at": None, "declined_at": None, "revoked_at": None}
 
 
 def invite(organisation: int, email: str, role: str, *, actor: int) -> Made:
-    """Writes the invitation, then sends the mail; when that fails, the link can still be given by hand.
+    """Writes the invitation and the mail; the link can also be given by hand.
 
     :raises NotFound, NotPermitted: the actor may not invite, or not to that role.
     :raises MembershipInvalid: a personal or closed organisation. :raises InvitationInvalid: `invited`, `too_many`.
@@ -147,10 +145,10 @@ def lifetime() -> timedelta:
     return timedelta(days=settings.INVITATION_DAYS)
 
 
-def send_invitation(invitation: Invitation, link: str) -> None:
-    """By e-mail, in the language of whoever invites.
+def send_invitation(invitation: Invitation, link: str) -> bool:
+    """By e-mail, in the language of whoever invites; False when the address wants no invitations, or is none.
 
-    :raises SMTPException, OSError: the mail server did not take it.
+    A worker sends it and tries again when the server is away; once it is sent the mail keeps the link no more.
     """
     organisation = organisations.find_organisation(invitation.organisation_id)
     facts = {
@@ -159,20 +157,15 @@ def send_invitation(invitation: Invitation, link: str) -> None:
         "role": invitation.role,
         "link": link,
         "expires_at": invitation.expires_at,
-        "site": settings.SITE_TITLE,
     }
-    subject = _("Invitation to %(organisation)s") % {"organisation": organisation.name}
-    mail = EmailMultiAlternatives(subject, render_to_string("emails/invitation.txt", facts), to=[invitation.email])
-    mail.attach_alternative(render_to_string("emails/invitation.html", facts), "text/html")
-    mail.send()
+    cause = f"invitation {invitation.pk} {invitation.token_hash[:16]}"
+    return mail.queue(invitation.email, "invitation", cause, facts, language=get_language() or "")
 
 
 def _send(made: Invitation, token: str) -> Made:
     link = settings.PUBLIC_URL + reverse("invitation", args=[token])
-    try:
-        send_invitation(made, link)
-    except (SMTPException, OSError) as fault:
-        logs.warning("invitation_not_sent", invitation=made.pk, error=type(fault).__name__)
+    if not send_invitation(made, link):
+        logs.warning("invitation_not_sent", invitation=made.pk)
         return Made(made, link, sent=False)
     Invitation.objects.filter(pk=made.pk).update(sent_at=Now())
     return Made(made, link, sent=True)

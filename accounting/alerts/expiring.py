@@ -17,20 +17,24 @@ MINUTES = 15
 """Before the expiry of a hold; of short ones a quarter of their lifetime."""
 
 _GRANTS = """
-SELECT g.id, g.label, g.kind, g.remaining - g.held, g.expires_at, a.organisation_id, o.name,
-       format('grant %%s %%s', g.id, CASE WHEN g.expires_at <= t.now + make_interval(days => %(last)s) THEN %(last)s
-                                          ELSE %(ahead)s END) AS cause
-  FROM (SELECT accounting_now() AS now OFFSET 0) t, accounting_grant g
-  JOIN accounting_account a ON a.id = g.wallet_id JOIN accounting_organisation o ON o.id = a.organisation_id
- WHERE g.remaining > g.held AND g.remaining - g.held >= %(smallest)s AND g.expires_at > t.now
-   AND g.expires_at <= t.now + make_interval(days => CASE WHEN g.kind = 'free' THEN %(last)s ELSE %(ahead)s END)
-   AND g.expires_at <= t.now + make_interval(days => %(ahead)s)
-   AND NOT EXISTS (SELECT 1 FROM accounting_told x WHERE x.kind = 'grant_expiring'
-                      AND x.cause IN (format('grant %%s %(last)s', g.id),
-                                      CASE WHEN g.expires_at > t.now + make_interval(days => %(last)s)
-                                           THEN format('grant %%s %(ahead)s', g.id) END))
- ORDER BY g.expires_at LIMIT %(limit)s
+WITH due AS MATERIALIZED (
+    SELECT g.*, format('grant %%s %%s', g.id, CASE WHEN g.expires_at <= t.now + make_interval(days => %(last)s)
+                                                   THEN %(last)s ELSE %(ahead)s END) AS cause
+      FROM (SELECT accounting_now() AS now OFFSET 0) t, accounting_grant g
+     WHERE g.remaining > g.held AND g.remaining - g.held >= %(smallest)s AND g.expires_at > t.now
+       AND g.expires_at <= t.now + make_interval(days => CASE WHEN g.kind = 'free' THEN %(last)s ELSE %(ahead)s END)
+       AND g.expires_at <= t.now + make_interval(days => %(ahead)s)
+       AND NOT EXISTS (SELECT 1 FROM accounting_told x
+                        WHERE x.kind = 'grant_expiring' AND x.cause = 'grant ' || g.id || ' %(last)s')
+       AND (g.expires_at <= t.now + make_interval(days => %(last)s)
+            OR NOT EXISTS (SELECT 1 FROM accounting_told x
+                            WHERE x.kind = 'grant_expiring' AND x.cause = 'grant ' || g.id || ' %(ahead)s'))
+     ORDER BY g.expires_at LIMIT %(limit)s)
+SELECT g.id, g.label, g.kind, g.remaining - g.held, g.expires_at, a.organisation_id, o.name, g.cause
+  FROM due g, LATERAL (SELECT organisation_id FROM accounting_account WHERE id = g.wallet_id OFFSET 0) a,
+       LATERAL (SELECT name FROM accounting_organisation WHERE id = a.organisation_id OFFSET 0) o
 """
+"""The few that are due first, by their index; what belongs to them afterwards, whatever the planner thinks of dates."""
 
 _HOLDS = """
 SELECT h.uuid, h.job_id, coalesce(h.metadata->>'title', ''), s.source_id, h.person_id, h.organisation_id,

@@ -1,8 +1,8 @@
 """Long histories of organisations, written in bulk: what three years of reports would have left behind.
 
-Rows are inserted as superuser with triggers off, a report a wallet entry with one line and one spend; the sums beside the
-spends are made of the same view as in the migration. People work as people do: on a day most of somebody's jobs have the
-same back end, project, process and collection, the others have any of theirs.
+Rows are inserted as superuser with triggers off, a report a wallet entry with one line and one spend; the sums beside
+the spends are made of the same view as in the migration. People work as people do: on a day most of somebody's jobs
+have the same back end, project, process and collection, the others have any of theirs.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def make_cast(issuer: str) -> Cast:
 
 
 def make_history(cast: Cast, entries: int, tell: Callable[[str], None]) -> int:
-    """An organisation with so many wallet entries of usage, the last one a moment ago. Returns its first member's id."""
+    """An organisation with so many wallet entries of usage, the last a moment ago. Returns its first member's id."""
     from django.db import connection
 
     facts = _organisation(cast, entries)
@@ -90,9 +90,10 @@ def _organisation(cast: Cast, entries: int) -> dict[str, Any]:
     for person in people:
         organisations.add_member(lab, person, "owner" if person == people[0] else "developer")
         organisations.switch_organisation(person, lab)
-    terms = {"kind": "paid", "fund": "rig"}
     issued = [
-        grants.issue(lab, 500_000_000_000_000, label=f"Package {n + 1}", key=f"history {entries} {n}", **terms)
+        grants.issue(
+            lab, 500_000_000_000_000, kind="paid", fund="rig", label=f"Package {n + 1}", key=f"history {entries} {n}"
+        )
         for n in range(12 * YEARS + 1)
     ]
     return {
@@ -119,21 +120,25 @@ def _write(cursor: Any, facts: dict[str, Any]) -> None:
 _DRAW = """
 CREATE TEMP TABLE drawn AS
 SELECT %(base)s + i AS id, i, at, member, backend, kind, state, amount, execution,
-       CASE WHEN seed %% 7 < 2 THEN NULL ELSE (%(projects)s::bigint[])[1 + (member * 2 + seed / 7 %% 2) %% 10] END AS project,
+       CASE WHEN seed %% 7 < 2 THEN NULL
+            ELSE (%(projects)s::bigint[])[1 + (member * 2 + seed / 7 %% 2) %% 10] END AS project,
        CASE WHEN seed %% 11 < 6 THEN '' ELSE 'process-' || (member * 4 + seed / 11 %% 4) %% 30 END AS process,
        CASE WHEN seed %% 13 < 4 THEN '' ELSE 'COLLECTION_' || seed / 13 %% 6 END AS collection,
        CASE WHEN any_seed / 17 %% 50 = 0 THEN NULL
             ELSE (%(grants)s::bigint[])[1 + least(i * 36 / %(entries)s, 36)] END AS granted
   FROM (SELECT *, (member * 2 + seed %% 2) %% 5 AS backend
-          FROM (SELECT *, CASE WHEN any_seed %% 100 < 85 THEN abs(hashint8extended(member, at::date - date '2000-01-01'))
+          FROM (SELECT *, CASE WHEN any_seed %% 100 < 85
+                               THEN abs(hashint8extended(member, at::date - date '2000-01-01'))
                                ELSE any_seed END AS seed
                   FROM (SELECT i::bigint AS i, %(since)s + %(length)s * (i::float8 / %(entries)s) AS at,
                                abs(hashint8extended(i, 1)) AS any_seed,
                                floor(20 * power(abs(hashint8extended(i, 2)) %% 1000000 / 1000000.0, 2))::int AS member,
                                CASE WHEN abs(hashint8extended(i, 3)) %% 10 < 7 THEN 'batch' ELSE 'sync' END AS kind,
                                CASE WHEN abs(hashint8extended(i, 4)) %% 100 < 94 THEN 'FINISHED'
-                                    WHEN abs(hashint8extended(i, 4)) %% 100 < 98 THEN 'FAILED' ELSE 'KILLED' END AS state,
-                               10000 + abs(hashint8extended(i, 5)) %% 5000000 AS amount, 'application_' || i AS execution
+                                    WHEN abs(hashint8extended(i, 4)) %% 100 < 98 THEN 'FAILED'
+                                    ELSE 'KILLED' END AS state,
+                               10000 + abs(hashint8extended(i, 5)) %% 5000000 AS amount,
+                               'application_' || i AS execution
                           FROM generate_series(%(start)s::bigint, %(end)s::bigint - 1) i) a) b) c
 """
 _STATEMENTS = (
@@ -141,9 +146,10 @@ _STATEMENTS = (
     _DRAW,
     """INSERT INTO accounting_transaction (id, kind, client_id, endpoint, source_id, service, key, fingerprint, answer,
               reason, note, occurred_at, recorded_at)
-       SELECT id, 'usage', %(client)s, 'resources', (%(sources)s::bigint[])[1 + backend], '', 'history-' || id, '', '[]',
-              '', '', at, at + interval '3 minutes' FROM drawn""",
-    """INSERT INTO accounting_posting (transaction_id, number, source_account_id, destination_account_id, amount, purpose)
+       SELECT id, 'usage', %(client)s, 'resources', (%(sources)s::bigint[])[1 + backend], '', 'history-' || id, '',
+              '[]', '', '', at, at + interval '3 minutes' FROM drawn""",
+    """INSERT INTO accounting_posting (transaction_id, number, source_account_id, destination_account_id, amount,
+              purpose)
        SELECT id, 1, %(wallet)s, (%(payables)s::bigint[])[1 + backend], amount, 'usage' FROM drawn""",
     """INSERT INTO accounting_entry (account_id, seq, transaction_id, posting, side, amount, balance_after, recorded_at)
        SELECT %(wallet)s, 100 + i, id, 1, -1, -amount, 0, at + interval '3 minutes' FROM drawn
@@ -152,15 +158,15 @@ _STATEMENTS = (
               at + interval '3 minutes' FROM drawn""",
     """INSERT INTO accounting_job (id, source_id, job_id, person_id, organisation_id, title, kind, state, started_at,
               finished_at, cost_compute, cost_added_value, reported_at)
-       SELECT id, (%(sources)s::bigint[])[1 + backend], 'j-' || id, (%(members)s::bigint[])[1 + member], %(organisation)s,
-              'A job of history', kind, state, at - interval '9 minutes', at,
+       SELECT id, (%(sources)s::bigint[])[1 + backend], 'j-' || id, (%(members)s::bigint[])[1 + member],
+              %(organisation)s, 'A job of history', kind, state, at - interval '9 minutes', at,
               CASE WHEN process = '' THEN amount ELSE 0 END, CASE WHEN process = '' THEN 0 ELSE amount END,
               at + interval '3 minutes' FROM drawn""",
     """INSERT INTO accounting_usagereport (transaction_id, uuid, client_id, source_id, person_id, organisation_id,
-              organisation_refused, project_id, job_id, execution_id, endpoint, service, kind, state, status, started_at,
-              finished_at, tariff_id, facts, amount, raw, received_at)
-       SELECT id, gen_random_uuid(), %(client)s, (%(sources)s::bigint[])[1 + backend], (%(members)s::bigint[])[1 + member],
-              %(organisation)s, false, project, id, execution,
+              organisation_refused, project_id, job_id, execution_id, endpoint, service, kind, state, status,
+              started_at, finished_at, tariff_id, facts, amount, raw, received_at)
+       SELECT id, gen_random_uuid(), %(client)s, (%(sources)s::bigint[])[1 + backend],
+              (%(members)s::bigint[])[1 + member], %(organisation)s, false, project, id, execution,
               CASE WHEN process = '' THEN 'resources' ELSE 'addedvalue' END, process, kind, state, '',
               at - interval '9 minutes', at, (%(tariffs)s::bigint[])[1 + backend], '{}', amount, '{}',
               at + interval '3 minutes' FROM drawn""",
@@ -174,12 +180,12 @@ _STATEMENTS = (
     """CREATE TEMP TABLE told AS
        SELECT f.* FROM drawn d JOIN accounting_spend s ON s.transaction_id = d.id
          JOIN accounting_spend_facts f ON f.id = s.id""",
-    """INSERT INTO accounting_spendcell AS x (organisation_id, day, backend_id, person_id, project_id, process, collection,
-              kind, state, grant_id, amount)
+    """INSERT INTO accounting_spendcell AS x (organisation_id, day, backend_id, person_id, project_id, process,
+              collection, kind, state, grant_id, amount)
        SELECT organisation_id, day, backend_id, person_id, project_id, process, collection, kind, state, grant_id,
               sum(amount) FROM told GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 10
-           ON CONFLICT (organisation_id, day, backend_id, person_id, project_id, process, collection, kind, state, grant_id)
-           DO UPDATE SET amount = x.amount + excluded.amount""",
+           ON CONFLICT (organisation_id, day, backend_id, person_id, project_id, process, collection, kind, state,
+                        grant_id) DO UPDATE SET amount = x.amount + excluded.amount""",
     """INSERT INTO accounting_spendday AS x (organisation_id, day, backend_id, process, amount)
        SELECT organisation_id, day, backend_id, process, sum(amount) FROM told GROUP BY 1, 2, 3, 4
            ON CONFLICT (organisation_id, day, backend_id, process) DO UPDATE SET amount = x.amount + excluded.amount""",
@@ -187,13 +193,15 @@ _STATEMENTS = (
 )
 _AFTERWARDS = (
     """UPDATE accounting_grant g SET remaining = g.amount - s.spent
-         FROM (SELECT grant_id, sum(amount) AS spent FROM accounting_spend WHERE grant_id = ANY (%(grants)s) GROUP BY 1) s
+         FROM (SELECT grant_id, sum(amount) AS spent FROM accounting_spend
+                WHERE grant_id = ANY (%(grants)s) GROUP BY 1) s
         WHERE g.id = s.grant_id""",
     """UPDATE accounting_account a
           SET posted = a.posted - s.spent, seq = 100 + (SELECT max(i) FROM drawn)
          FROM (SELECT sum(amount) AS spent FROM accounting_spendcell WHERE organisation_id = %(organisation)s) s
         WHERE a.id = %(wallet)s""",
-    """SELECT setval(pg_get_serial_sequence('accounting_transaction', 'id'), (SELECT max(id) FROM accounting_transaction)),
+    """SELECT setval(pg_get_serial_sequence('accounting_transaction', 'id'),
+                     (SELECT max(id) FROM accounting_transaction)),
               setval(pg_get_serial_sequence('accounting_job', 'id'), (SELECT max(id) FROM accounting_job))""",
     "DROP TABLE drawn",
 )

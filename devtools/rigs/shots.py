@@ -33,6 +33,7 @@ PLAN = {
     "ines": (
         *("/dashboard/", "/jobs/", "/jobs/?kind=batch&sort=cost", "/compare/", "/holds/", "/estimates/"),
         *("/profile/", "/profile/tokens/", "/profile/tokens/new/", "/profile/data/", "/profile/data/erase/"),
+        *("/usage/", "/usage/?period=90d&by=week&split=backend", "/usage/entries/", "/usage/views/"),
         *("/search/?q=ndvi", "/help/team-lead/", "/nothing/here"),
         *("/notifications/", "/profile/notifications/", "/mail/"),
     ),

@@ -181,7 +181,9 @@ def _refused(named: object) -> str:
 def _refused_why(named: object) -> str:
     if organisation_named(named) == NO_ORGANISATION:
         return _("So the organisation that the person who ran the job had chosen paid instead.")
-    return _("The person who ran the job is not a member of it, so the organisation they had chosen paid instead.")
+    return _(
+        "The person who ran the job is not a member of it, or only a viewer, so another one of theirs paid instead."
+    )
 
 
 def _runs(executions: Iterable[Execution], booked: Sequence[receipts.Receipt]) -> tuple[Run, ...]:

@@ -139,6 +139,8 @@ def _grant(facts: Facts, known: Known, kind: str) -> Said:
 
 
 def _limit(facts: Facts, known: Known, kind: str) -> Said:
+    if facts["period"] == "job":
+        return _limit_of_job(facts, known, kind)
     values = {"name": known.name(facts), "share": facts["share"]}
     full, blocks = facts["share"] >= 100, facts["action"] == "block"
     title = {
@@ -159,10 +161,33 @@ def _limit(facts: Facts, known: Known, kind: str) -> Said:
     )
 
 
+def _limit_of_job(facts: Facts, known: Known, kind: str) -> Said:
+    """How near a single job has come to what it may cost."""
+    full, blocks = facts["share"] >= 100, facts["action"] == "block"
+    values = {"job": facts["job"], "share": facts["share"], "name": known.name(facts)}
+    if not blocks:
+        text = _("Nothing is refused because of it.")
+    elif full:
+        text = _("No more is reserved for it, and while it runs it is told to stop.")
+    else:
+        text = _("When all of it is used, the job must stop.")
+    return Said(
+        kind,
+        BAD if full and blocks else WARN,
+        _("Job %(job)s has come to %(share)s %% of what a job of %(name)s may cost") % values,
+        text,
+        job_path(str(facts["source"]), str(facts["job"])),
+        _("See the job"),
+        ((_("Cost"), amount(facts["spent"])), (_("Limit"), amount(facts["amount"]))),
+    )
+
+
 def _counted(use: limit_queries.LimitUse | None) -> str:
     """Whom or what a limit counts, as a sentence; nothing when it counts all, or is gone."""
     if use is None:
         return ""
+    if use.process:
+        return _("It counts what the process %(process)s costs.") % {"process": use.process}
     if use.project and use.backend:
         values = {"project": use.project, "backend": use.backend}
         return _("It counts what the project %(project)s spends on %(backend)s.") % values
@@ -243,7 +268,9 @@ def _overrun(facts: Facts, known: Known, kind: str) -> Said:
 def _refused(facts: Facts, known: Known, kind: str) -> Said:
     values = {"job": facts["job"], "number": facts["requested"], "payer": known.name(facts)}
     if len(str(facts["requested"])) <= MOST_ID_DIGITS:
-        title = _("Job %(job)s named organisation %(number)s, but you are not a member of it") % values
+        title = (
+            _("Job %(job)s named organisation %(number)s, but you are not a member of it, or only a viewer") % values
+        )
         text = _("So %(payer)s paid. Ask an owner of the other one to add you, or do not name it.") % values
     else:
         title = _("Job %(job)s named an organisation that does not exist") % values

@@ -138,8 +138,8 @@ def _refused_by(told: Told) -> Notice:
         text = _("So the organisation you had chosen paid. Correct the number, or do not name one.")
     else:
         title = ngettext(
-            "A job of yours named organisation %(number)s, but you are not a member of it",
-            "%(count)s jobs of yours named organisation %(number)s, but you are not a member of it",
+            "A job of yours named organisation %(number)s, but you are not a member of it, or only a viewer",
+            "%(count)s jobs of yours named organisation %(number)s, but you are not a member of it, or only a viewer",
             count,
         )
         text = _(

@@ -68,8 +68,8 @@ def table_of(parts: Sequence[Part], by: str, split: str, span: Span) -> Table:
         summed: Counter[Value] = Counter()
         for one in members:
             summed.update(cells.get(one, {}))
-        of_key = [sum(of[one] for one in members) for of in (amounts, before)]
-        lines.append(Line(key, *of_key, series=_series(series, summed)))
+        now, then = (sum(of[one] for one in members) for of in (amounts, before))
+        lines.append(Line(key, now, then, series=_series(series, summed)))
     return Table(tuple(lines), series, sum(amounts.values()), sum(part.before for part in parts))
 
 

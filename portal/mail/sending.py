@@ -32,6 +32,8 @@ GIVE_UP = timedelta(hours=48)
 DELAYS = (60, 300, 900, 3600, 3 * 3600, 6 * 3600)
 """Seconds after the first, second ... failure; the last one from then on."""
 AT_ONCE = 200
+SECRET = frozenset({"invitation"})
+"""Kinds whose texts are emptied as soon as they are sent."""
 SECONDS = 60.0
 """After that a run begins no new mail, so that the worker gets to its other tasks."""
 _dice = random.SystemRandom()
@@ -92,7 +94,7 @@ def _deliver(mail: Mail, server: Any) -> int:
         log.exception("mail_fault", mail=mail.pk, kind=mail.kind)
         _retry(mail, f"our fault: {type(error).__name__}")
     else:
-        _pending(mail).update(sent_at=DatabaseNow(), error="")
+        _pending(mail).update(sent_at=DatabaseNow(), error="", **_forgotten(mail))
         log.info("mail_sent", mail=mail.pk, kind=mail.kind, attempts=mail.attempts)
         return 1
     return 0
@@ -141,8 +143,13 @@ def _retry(mail: Mail, reason: str) -> None:
 
 
 def _abandon(mail: Mail, reason: str) -> None:
-    _pending(mail).update(abandoned_at=DatabaseNow(), error=_bounded(reason))
+    _pending(mail).update(abandoned_at=DatabaseNow(), error=_bounded(reason), **_forgotten(mail))
     log.error("mail_abandoned", mail=mail.pk, kind=mail.kind, reason=reason)
+
+
+def _forgotten(mail: Mail) -> dict[str, str]:
+    """What is not kept of a mail that is over: a link that lets in whoever has it. A demonstration shows it."""
+    return {"text": "", "html": ""} if mail.kind in SECRET and not settings.DEMONSTRATION else {}
 
 
 def _abandon_old() -> None:

@@ -151,6 +151,14 @@ class TestAViewer:
         assert (report.organisation_id, report.organisation_refused) == (federation.alice.personal_organisation, False)
         prove()
 
+    def test_is_said_to_pay_alone(self, federation: Federation) -> None:
+        """What openEO clients and back ends are shown is what would pay."""
+        found = organisations.find_person(ISSUER, federation.alice.sub)
+        assert found is not None
+        assert (found.current_organisation, found.payer) == (federation.lab, federation.alice.personal_organisation)
+        members.change_role(federation.lab, federation.alice.pk, "developer")
+        assert organisations.ensure_person(ISSUER, federation.alice.sub).payer == federation.lab
+
     def test_is_told_when_a_job_names_the_organisation(self, federation: Federation) -> None:
         booked(federation, "k-1", organisation=federation.lab)
         report = UsageReport.objects.get()

@@ -11,7 +11,7 @@ from django.db.models import F
 from django.db.models.deletion import ProtectedError
 
 from accounting import registry, usage
-from accounting.models import Entry, Grant, RatingRule, Transaction, UsageReport
+from accounting.models import AuditEntry, Entry, Grant, RatingRule, Transaction, UsageReport
 from devtools.postgres import APP
 from tests.accounting.books import booked
 from tests.conftest import ISSUER, Federation
@@ -89,6 +89,8 @@ def test_the_orm_cannot_either(as_app: Federation) -> None:
         lambda: Grant.objects.update(remaining=F("amount")),
         lambda: UsageReport.objects.bulk_update(UsageReport.objects.all(), ["raw"]),
         lambda: RatingRule.objects.update(price=0),
+        lambda: AuditEntry.objects.update(actor=None),
+        lambda: AuditEntry.objects.all().delete(),
     ):
         with pytest.raises((ProgrammingError, ProtectedError)), transaction.atomic():
             change()
@@ -106,7 +108,7 @@ def test_the_application_books_through_the_functions(as_app: Federation) -> None
 
 
 @pytest.mark.parametrize(
-    "table", ["transaction", "posting", "entry", "spend", "usagereport", "usageline", "ratingrule"]
+    "table", ["transaction", "posting", "entry", "spend", "usagereport", "usageline", "ratingrule", "auditentry"]
 )
 def test_the_owner_cannot_change_history(federation: Federation, table: str) -> None:
     booked(federation)

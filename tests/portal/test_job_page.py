@@ -5,14 +5,18 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
 from django.test import Client
 
-from accounting import ledger, usage
+from accounting import estimates, ledger, registry, tariffs, usage
+from accounting.credits import MICROS
+from accounting.models import Source
 from accounting.rating import UsageLine
-from tests.conftest import SOURCE, Federation
+from accounting.tariffs import RuleSpec
+from tests.conftest import ISSUER, SOURCE, Federation
 from tests.portal.reader import GOLDEN, sign_in, text_of
 
 
@@ -140,3 +144,82 @@ class TestJob:
         assert "Added value of ndvi" in page
         assert "4,000,000 ÷ 1,000,000 = 4 km²" in page
         assert "Free: no rule prices this" in page
+
+
+class TestAroundTheCost:
+    def test_a_refund_is_an_entry_with_reason_and_instant(self, federation: Federation) -> None:
+        (outcome,) = usage.ingest(federation.client, [federation.report()], on_reuse="refuse")
+        ledger.reverse(outcome.transaction or 0, "provider_outage")
+        html = sign_in(federation.alice.sub).get(f"/jobs/{SOURCE}/j-1").content.decode()
+        entry = html[html.index('id="corrections"') :].partition("</section>")[0]
+
+        assert "Given back: Outage of the back end" in entry
+        assert f'href="#charge-{outcome.transaction}"' in entry
+        assert "<time datetime=" in entry
+        assert 'value="-5.759775"' in entry
+
+    def test_what_was_estimated_stands_beside_what_it_cost(self, federation: Federation) -> None:
+        usage.ingest(federation.client, [federation.report()], on_reuse="refuse")
+        client, source = sign_in(federation.alice.sub), Source.objects.get(source_id=SOURCE).pk
+        assert "Estimate and cost" not in text_of(client.get(f"/jobs/{SOURCE}/j-1"))
+        for low, high, said in ((4, 9, "Right: within the interval"), (1, 2, "Too low"), (7, 9, "Too high")):
+            _estimate(source, low * MICROS, high * MICROS)
+            page = text_of(client.get(f"/jobs/{SOURCE}/j-1"))
+
+            assert said in page
+            assert f"{low}.00 to {high}.00" in page
+            assert "It cost 5.76" in page
+            assert "from 12 jobs like it" in page
+
+    def test_an_estimate_of_somebody_elses_job_is_not_told(self, federation: Federation) -> None:
+        usage.ingest(federation.client, [federation.report()], on_reuse="refuse")
+        _estimate(Source.objects.get(source_id=SOURCE).pk, MICROS, 2 * MICROS, person=federation.bob.pk)
+
+        assert "Estimate and cost" not in text_of(sign_in(federation.alice.sub).get(f"/jobs/{SOURCE}/j-1"))
+
+    def test_jobs_like_it_lead_to_the_comparison(self, federation: Federation) -> None:
+        reports = [federation.report(f"k-{n}", job_id=f"j-{n}", execution_id=f"e-{n}") for n in (1, 2)]
+        usage.ingest(federation.client, reports, on_reuse="refuse")
+        client = sign_in(federation.alice.sub)
+        html = client.get(f"/jobs/{SOURCE}/j-1").content.decode()
+        (href,) = re.findall(r'href="(/compare/[^"]+)">Compare with Batch job', html)
+
+        assert href == "/compare/?job=TerraScope%2FMEP%2Fj-1&amp;job=TerraScope%2FMEP%2Fj-2"
+        assert client.get(href.replace("&amp;", "&")).status_code == 200
+
+    def test_conditions_of_a_rule_are_told(self, federation: Federation) -> None:
+        registry.register_source("terms", federation.backend, ISSUER)
+        registry.register_client(ISSUER, "job-tracker", "job-tracker", [SOURCE, "terms"])
+        failed = {"state": ["FAILED"]}
+        rule = RuleSpec(
+            "CPU of failed jobs", "cpu", "cpu-hour", Decimal(3), factor=Decimal("0.5"), free=Decimal(1), when=failed
+        )
+        tariffs.publish("terms", "Terms", [rule], starts_at=datetime.now(UTC) - timedelta(days=1))
+        report = federation.report(source="terms", state="FAILED")
+        usage.ingest(federation.client, [report], on_reuse="refuse")
+
+        page = text_of(sign_in(federation.alice.sub).get("/jobs/terms/j-1"))
+        assert "the first 1 free · times 0.5 · only for FAILED" in page
+
+
+def _estimate(source: int, low: int, high: int, person: int | None = None) -> None:
+    said = estimates.Estimate(
+        source=SOURCE,
+        backend="terrascope",
+        p10=low,
+        median=(low + high) // 2,
+        p90=high,
+        jobs=12,
+        jobs_elsewhere=0,
+        level="udp",
+        method="pooled",
+        extrapolated=False,
+        duration_seconds=None,
+        failure_rate=None,
+        failure_jobs=0,
+        failures_alike=False,
+        tariff=1,
+        tariff_ends_at=None,
+        spread=0.3,
+    )
+    estimates.remember(source, "j-1", None, person, said)

@@ -135,6 +135,14 @@ class TestPdf:
         assert root["/ViewerPreferences"]["/DisplayDocTitle"]
         assert all("/FontFile2" in one["/FontDescriptor"] for one in _fonts(document))
 
+    def test_speaks_the_language_of_who_asks(self, refunded: Federation) -> None:
+        document = pdf(sign_in(refunded.alice.sub), **{"accept-language": "de"})
+        root: Any = document.trailer["/Root"]
+
+        assert root["/Lang"] == "de"
+        assert "2,124583" in words(document)
+        assert "5.099 ÷ 3.600 = 1,416388888889" in words(document)
+
     def test_many_charges_go_on_over_pages_with_their_numbers(self, federation: Federation) -> None:
         for number in range(40):
             booked(federation, f"k-{number}", execution_id=f"e-{number}")

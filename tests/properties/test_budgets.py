@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
 
 import pytest
 from django.db import connection
@@ -18,14 +18,15 @@ from hypothesis.stateful import (
 )
 
 from accounting import invariants, limit_queries, limits, organisations, projects
-from accounting.errors import LimitInvalid, TransferInvalid
+from accounting.errors import DomainError, LimitInvalid, TransferInvalid
 from accounting.limits import Move, Terms
 from tests.conftest import ISSUER
 from tests.faults import Fault, plant
 
 pytestmark = pytest.mark.slow
 
-AMOUNTS = st.integers(0, 100)
+AMOUNTS = st.integers(0, 4)
+"""Small, so that sums meet their bound often."""
 SUM_RULE = next(one.query for one in invariants.INVARIANTS if one.rule == "M3")
 PROJECTS = st.sampled_from(["alps", "andes", "dunes"])
 PERIODS = st.sampled_from(["month", "year", "total"])
@@ -45,6 +46,15 @@ class Books:
         return period not in self.whole or self.assigned(period) <= self.whole[period]
 
 
+def attempt(deed: Callable[[], object]) -> DomainError | None:
+    """What the deed was refused with."""
+    try:
+        deed()
+    except (LimitInvalid, TransferInvalid) as error:
+        return error
+    return None
+
+
 class Machine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
@@ -53,7 +63,7 @@ class Machine(RuleBasedStateMachine):
         self.projects = {slug: projects.create(self.lab, slug, slug) for slug in ("alps", "andes", "dunes")}
         self.books = Books()
 
-    @rule(period=PERIODS, amount=st.none() | st.integers(0, 250))
+    @rule(period=PERIODS, amount=st.none() | st.integers(0, 9))
     def bound(self, period: str, amount: int | None) -> None:
         """Sets what the organisation as a whole may spend, or takes it away."""
         after = Books({**self.books.whole}, self.books.budgets)
@@ -73,17 +83,17 @@ class Machine(RuleBasedStateMachine):
         terms = Terms(period, project=self.projects[slug], fallback=fallback)
         self._try(after, period, lambda: limits.change(self.lab, amount, terms))
 
-    def _try(self, after: Books, period: str, deed: Any) -> None:
+    def _try(self, after: Books, period: str, deed: Callable[[], object]) -> None:
+        refused = attempt(deed)
         if after.fits(period):
-            deed()
+            assert refused is None
             self.books = after
-            return
-        with pytest.raises(LimitInvalid) as refused:
-            deed()
-        assert refused.value.extra == {"most": after.whole[period], "assigned": after.assigned(period)}
+        else:
+            assert refused is not None
+            assert refused.extra == {"most": after.whole[period], "assigned": after.assigned(period)}
 
     @precondition(lambda self: self.books.budgets)
-    @rule(data=st.data(), period=PERIODS, amount=st.integers(1, 120))
+    @rule(data=st.data(), period=PERIODS, amount=st.integers(1, 4))
     def move(self, data: st.DataObject, period: str, amount: int) -> None:
         source, target = (data.draw(st.none() | PROJECTS) for _ in range(2))
         books = self.books
@@ -94,11 +104,10 @@ class Machine(RuleBasedStateMachine):
             and self._left(source, period, amount) >= amount
         )
         terms = Move(period, self.projects.get(source or ""), self.projects.get(target or ""), amount, "why")
-        if not possible:
-            with pytest.raises(TransferInvalid):
-                limits.move(self.lab, terms)
+        refused = attempt(lambda: limits.move(self.lab, terms))
+        assert (refused is None) == possible
+        if refused is not None:
             return
-        limits.move(self.lab, terms)
         for side, sign in ((source, -1), (target, 1)):
             if side is not None:
                 books.budgets[side, period] += sign * amount
@@ -130,7 +139,7 @@ class Machine(RuleBasedStateMachine):
 
 def run(*, shrink: bool = True) -> None:
     phases = (Phase.generate, Phase.shrink) if shrink else (Phase.generate,)
-    run_state_machine_as_test(  # type: ignore[no-untyped-call]
+    run_state_machine_as_test(
         Machine,
         settings=settings(
             max_examples=10,
@@ -159,5 +168,5 @@ def test_whatever_is_set_and_moved(db: None) -> None:
 )
 def test_the_model_finds_a_planted_fault(db: None, fault: Fault) -> None:
     plant(fault)
-    with pytest.raises((AssertionError, LimitInvalid, TransferInvalid, pytest.fail.Exception)):
+    with pytest.raises(AssertionError):
         run(shrink=False)

@@ -75,7 +75,7 @@ class UserView(ETLView):
         principal = cast(PersonPrincipal, request.user)
         # Somebody new gets an account here, with whatever a new account is given, and not at the first charge.
         person = organisations.ensure_person(principal.issuer, principal.sub)
-        spendable = queries.balance(person.current_organisation).spendable
+        spendable = queries.balance(person.payer).spendable
         return Response({"credits": to_number(spendable)}, headers=_PRIVATE)
 
 
@@ -97,7 +97,7 @@ def may_execute(principal: Principal) -> bool:
     if isinstance(principal, ServicePrincipal):
         return True
     person = organisations.find_person(principal.issuer, principal.sub)
-    return person is None or queries.balance(person.current_organisation).spendable >= 0
+    return person is None or queries.balance(person.payer).spendable >= 0
 
 
 class ValidateAuthView(ETLView):

@@ -83,7 +83,7 @@ def facts_of(request: Request) -> Mapping[str, str]:
     person = organisations.find_person(caller.issuer, caller.sub)
     if person is None:
         return {}
-    payer = caller.organisation or person.current_organisation
+    payer = caller.organisation or person.payer
     return {"plan": person.plan, "organisation_class": organisations.category_of(payer)}
 
 

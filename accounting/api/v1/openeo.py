@@ -51,7 +51,7 @@ class MeView(APIView):
     def get(self, request: Request) -> Response:
         parameters.refuse_unknown(request, frozenset({"organisation"}))
         person = person_of(request)
-        organisation = organisation_of(request)
+        organisation = organisation_of(request, paying=True)
         grants = queries.open_grants(organisation)
         me = documents.OpenEOUser(
             user_id=person.sub,

@@ -38,14 +38,16 @@ def organisations_of(request: Request) -> Collection[int]:
     return {asked}
 
 
-def organisation_of(request: Request) -> int:
-    """The one named by `?organisation=`, else the only one that the caller's token is for, else their current one.
+def organisation_of(request: Request, *, paying: bool = False) -> int:
+    """The one named by `?organisation=`, else the only one that the caller's token is for, else their current one, or
+    with `paying` the one that pays for jobs of theirs that name none.
 
     :raises NotFound: as above; the caller has left the only one.
     """
     only = _only(request)
     if _asked(request) is None and only is None:
-        return person_of(request).current_organisation
+        person = person_of(request)
+        return person.payer if paying else person.current_organisation
     found = organisations_of(request)
     if not found:
         raise NotFound(f"there is no organisation {only} of which you are a member", field="organisation")

@@ -121,7 +121,10 @@ STORIES: Mapping[str, tuple[Cause, str]] = {
     "hold_expiring": (fall_silent, "The credits reserved for job j-1 are about to be released"),
     "hold_expired": (outlive, "Job j-1 outlived the credits reserved for it"),
     "job_over_estimate": (overrun, "It cost 5.76 credits (€0.06); nine of ten jobs like it cost at most 3.00"),
-    "organisation_refused": (name_a_stranger, "Job j-1 named organisation 4711, but you are not a member of it"),
+    "organisation_refused": (
+        name_a_stranger,
+        "Job j-1 named organisation 4711, but you are not a member of it, or only a viewer",
+    ),
     "receipt": (finish, "Forest map cost 5.76 credits (€0.06)"),
     "tariff_announced": (announce, "From then on “Rates 2027” is in force."),
 }

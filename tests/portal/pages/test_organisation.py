@@ -1,4 +1,4 @@
-"""A team lead makes an organisation, invites somebody, sets limits and hands it over: with a browser, and a keyboard."""
+"""A team lead makes an organisation, invites somebody, sets limits, hands it over; and with the keyboard alone."""
 
 from __future__ import annotations
 
@@ -52,36 +52,57 @@ def _signed_in(site: Site, browser: Browser, login: str) -> Iterator[Page]:
 
 
 def test_the_story_of_a_team_lead(site: Site, lead: Page, guest: Page) -> None:
-    page = lead
-    page.goto("/organisation/")
-    page.get_by_role("link", name="New organisation").click()
-    page.get_by_label("Name").fill("Coast Lab")
-    page.get_by_role("button", name="Create").click()
-    expect(page.get_by_role("heading", level=1, name="Coast Lab")).to_be_visible()
+    lead.goto("/organisation/")
+    lead.get_by_role("link", name="New organisation").click()
+    lead.get_by_label("Name").fill("Coast Lab")
+    lead.get_by_role("button", name="Create").click()
+    expect(lead.get_by_role("heading", level=1, name="Coast Lab")).to_be_visible()
     made = Organisation.objects.get(name="Coast Lab").pk
-    expect(page.get_by_text(f'"etl_organization_id": {made}').first).to_be_visible()
+    expect(lead.get_by_text(f'"etl_organization_id": {made}').first).to_be_visible()
+    _accept(site, guest, _invite(lead))
+    _limit(lead)
+    _give_budget(lead)
+    _transfer(lead)
+    _hand_over(lead)
+    assert {one.role for one in members.of(made)} == {"owner", "manager"}
 
-    page.get_by_role("link", name="Members", exact=True).click()
+
+def _open(page: Page, tab: str) -> None:
+    page.get_by_role("navigation", name="Pages of the organisation").get_by_role("link", name=tab).click()
+
+
+def _invite(page: Page) -> str:
+    """The path of the link that is shown."""
+    _open(page, "Members")
     page.get_by_label("E-mail address").fill("alice@example.org")
     page.get_by_role("button", name="Send the invitation").click()
     link = page.locator("[data-copy*='/invitations/']").get_attribute("data-copy") or ""
     assert violations(page) == []
+    return "/invitations/" + link.rstrip("/").rpartition("/")[2] + "/"
 
-    guest.goto(site.url + "/invitations/" + link.rstrip("/").rpartition("/")[2] + "/")
-    expect(guest.get_by_role("heading", name="Join Coast Lab")).to_be_visible()
-    assert violations(guest) == []
-    guest.get_by_role("link", name="Sign in to answer").click()
-    guest.get_by_label("User").fill("alice")
-    guest.get_by_role("button", name="Sign in", exact=True).click()
-    guest.get_by_role("button", name="Accept").click()
-    expect(guest.get_by_text("You are a member of Coast Lab now")).to_be_visible()
 
-    page.goto("/organisation/limits/")
+def _accept(site: Site, page: Page, path: str) -> None:
+    """Alice signs in on the way and comes back."""
+    page.goto(site.url + path)
+    expect(page.get_by_role("heading", name="Join Coast Lab")).to_be_visible()
+    assert violations(page) == []
+    page.get_by_role("link", name="Sign in to answer").click()
+    page.get_by_label("User").fill("alice")
+    page.get_by_role("button", name="Sign in", exact=True).click()
+    page.get_by_role("button", name="Accept").click()
+    expect(page.get_by_text("You are a member of Coast Lab now")).to_be_visible()
+
+
+def _limit(page: Page) -> None:
+    _open(page, "Limits")
     page.get_by_label("Credits at most").fill("500")
     page.get_by_role("button", name="Set the limit").click()
     expect(page.get_by_text("The limit holds from now on.")).to_be_visible()
 
-    page.get_by_role("link", name="Projects", exact=True).click()
+
+def _give_budget(page: Page) -> None:
+    """One that is too large first."""
+    _open(page, "Projects")
     page.get_by_label("Name", exact=True).fill("Tidal flats")
     page.get_by_label("Short name").fill("flats")
     page.get_by_role("button", name="Create").click()
@@ -93,18 +114,22 @@ def test_the_story_of_a_team_lead(site: Site, lead: Page, guest: Page) -> None:
     page.get_by_role("button", name="Set the budget").click()
     expect(page.get_by_text("The budget holds from now on.")).to_be_visible()
 
-    page.get_by_role("link", name="Transfers", exact=True).click()
-    page.get_by_label("Credits").fill("50")
+
+def _transfer(page: Page) -> None:
+    _open(page, "Transfers")
+    page.get_by_role("textbox", name="Credits").fill("50")
     page.get_by_label("Reason").fill("Spring tide")
     page.get_by_role("button", name="Move").click()
     expect(page.get_by_text("The budget was moved.")).to_be_visible()
 
-    page.get_by_role("link", name="Overview", exact=True).click()
+
+def _hand_over(page: Page) -> None:
+    """And the log tells all of it."""
+    _open(page, "Overview")
     page.get_by_label("New owner").select_option(index=0)
     page.get_by_role("button", name="Hand over").click()
     expect(page.get_by_text("You are a manager of it now.")).to_be_visible()
-    assert {one.role for one in members.of(made)} == {"owner", "manager"}
-    page.get_by_role("link", name="Audit log", exact=True).click()
+    _open(page, "Audit log")
     for change in ("Organisation handed over", "Budget moved", "Invitation accepted", "Organisation created"):
         expect(page.get_by_role("cell", name=change)).to_be_visible()
     page.get_by_label("Change").select_option("budget.moved")
