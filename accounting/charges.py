@@ -149,7 +149,7 @@ SELECT p.at, p.booked, p.report, p.line, p.amount, p.paid::text, c.recorded_at,
  CROSS JOIN LATERAL (
        SELECT j.job_id, j.title, j.kind AS job_kind, o.backend_id, r.person_id, r.project_id, l.process, l.collection,
               r.kind, r.state, l.metric, l.reported, l.unit, l.canonical_quantity, l.canonical_unit) d
-  LEFT JOIN accounting_ratingrule u ON u.id = l.rule_id
+  LEFT JOIN LATERAL (SELECT k.name FROM accounting_ratingrule k WHERE k.id = l.rule_id OFFSET 0) u ON true
   LEFT JOIN accounting_transaction z ON z.reverses_id = p.report
  ORDER BY p.at DESC, p.booked DESC, p.line DESC
 """

@@ -119,15 +119,15 @@ def peak_mb(*, reset: bool = False) -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
-def look_at(size: int, person: int, requests: int, *, exports: bool) -> tuple[Mapping[str, Times], Export | None]:
+def look_at(
+    size: int, person: tuple[str, str], requests: int, *, exports: bool
+) -> tuple[Mapping[str, Times], Export | None]:
     from django.test import Client
 
-    from accounting.models import Person
     from portal import claims
 
-    known = Person.objects.get(pk=person)
     client = Client(headers={"host": "127.0.0.1"})
-    client.force_login(claims.store(known.issuer, known.sub, {"name": "Historian"}))
+    client.force_login(claims.store(*person, {"name": "Historian"}))
     found = {}
     for name, path in PAGES.items():
         found[name] = measure(client, path, requests)

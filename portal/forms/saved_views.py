@@ -5,10 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django import forms
-from django.core.exceptions import BadRequest
 from django.utils.translation import gettext_lazy as _
-
-from portal.contexts.usage_query import canonical
 
 MOST_LETTERS = 80
 LONGEST_QUERY = 4000
@@ -24,19 +21,12 @@ class ChangeView(forms.Form):
 
 
 class SaveView(ChangeView):
-    """`query` comes out canonical, whatever was sent."""
+    """`query` is checked by whoever knows what can be asked: `refuse` says what is wrong with it."""
 
     query = forms.CharField(widget=forms.HiddenInput, required=False, max_length=2 * LONGEST_QUERY)
 
-    def clean_query(self) -> str:
-        try:
-            query = canonical(self.cleaned_data["query"])
-        except BadRequest as error:
-            told = _("This is not a question that the page can ask: %(why)s")
-            raise forms.ValidationError(told, params={"why": error}) from error
-        if len(query) > LONGEST_QUERY:
-            raise forms.ValidationError(_("That is too much to keep: choose fewer values to filter by."))
-        return query
+    def refuse(self, why: object) -> None:
+        self.add_error(None, _("This is not a question that the page can ask: %(why)s") % {"why": why})
 
     def clean(self) -> dict[str, Any]:
         """What is wrong with the hidden field is said above the form, where it can be seen."""

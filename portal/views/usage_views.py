@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
+from django.core.exceptions import BadRequest
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
@@ -14,7 +15,8 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from portal import saved_views
 from portal.contexts import frame, usage_views
-from portal.forms.saved_views import ChangeView, SaveView
+from portal.contexts.usage_query import canonical
+from portal.forms.saved_views import LONGEST_QUERY, ChangeView, SaveView
 from portal.models import SavedView
 from portal.views.access import paying, signed_in, user_of
 
@@ -25,20 +27,30 @@ def view_list(request: HttpRequest) -> HttpResponse:
     """The views that the person keeps or is shown; a POST keeps another one."""
     if request.method == "GET":
         return _page(request)
-    user, payer = user_of(request), paying(request)
     form = SaveView(request.POST)
-    if form.is_valid():
-        told = form.cleaned_data
-        try:
-            kept = saved_views.save(user, payer.id, told["name"], told["query"], shared=told["shared"])
-        except saved_views.NameTaken:
-            form.add_error("name", _("You have a view of that name already."))
-        except saved_views.TooMany:
-            form.add_error(None, _("You keep %(most)s views here: delete one first.") % {"most": saved_views.MOST})
-        else:
-            messages.success(request, _("“%(name)s” is saved.") % {"name": kept.name})
-            return HttpResponseRedirect(f"{reverse('usage')}?{kept.query}")
+    kept = _keep(request, form) if form.is_valid() else None
+    if kept:
+        messages.success(request, _("“%(name)s” is saved.") % {"name": kept.name})
+        return HttpResponseRedirect(f"{reverse('usage')}?{kept.query}")
     return _page(request, status=422, form=form, action=reverse("usage-views"))
+
+
+def _keep(request: HttpRequest, form: SaveView) -> SavedView | None:
+    """The view, or what is in the way said in the form."""
+    told, payer = form.cleaned_data, paying(request)
+    try:
+        query = canonical(told["query"])
+        if len(query) > LONGEST_QUERY:
+            form.add_error(None, _("That is too much to keep: choose fewer values to filter by."))
+            return None
+        return saved_views.save(user_of(request), payer.id, told["name"], query, shared=told["shared"])
+    except BadRequest as error:
+        form.refuse(error)
+    except saved_views.NameTaken:
+        form.add_error("name", _("You have a view of that name already."))
+    except saved_views.TooMany:
+        form.add_error(None, _("You keep %(most)s views here: delete one first.") % {"most": saved_views.MOST})
+    return None
 
 
 @require_GET
