@@ -65,7 +65,7 @@ def test_the_tab_key_walks_the_answers_too(alice: Page) -> None:
     options(alice).nth(1).focus()
     expect(options(alice).nth(1)).to_have_attribute("aria-selected", "true")
     alice.keyboard.press("Enter")
-    alice.wait_for_url("**/jobs/")
+    alice.wait_for_url("**/usage/")
 
 
 def test_the_same_keys_close_it(alice: Page) -> None:
