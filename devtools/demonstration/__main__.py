@@ -27,6 +27,7 @@ def main(arguments: list[str]) -> int:
 def _seed() -> int:
     # Only the owner may move the clock, so the past is made with the owner's connection.
     os.environ["DATABASE_URL"] = os.environ.get("DATABASE_OWNER_URL") or os.environ["DATABASE_URL"]
+    os.environ["LOG_LEVEL"] = "ERROR"  # what `describe` says on standard output is read by a program
     os.environ["DATABASE_STATEMENT_TIMEOUT_MS"] = "60000"  # ninety days at once, on a machine that may be busy
     _load_django()
     from devtools.demonstration.seed import SeedFailed, seed
