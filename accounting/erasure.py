@@ -10,13 +10,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from django.db import transaction
+from django.db.models.functions import Now
 
-from accounting import queries
+from accounting import audit, members, queries
+from accounting.audit import Change
 from accounting.errors import ErasureBlocked
-from accounting.models import Member, Notice, OpenHold, Organisation, Person
+from accounting.models import Member, Notice, OpenHold, Organisation
 
 ERASED = frozenset({"accounting.Member", "accounting.Notice"})
 KEPT = {
+    "accounting.AuditEntry": "append-only; who changed what of an organisation, as a number",
     "accounting.Hold": "append-only; what was held for a job is part of what it cost",
     "accounting.Job": "whoever paid must be able to check what for",
     "accounting.JobWorkload": "what jobs like it will cost is learnt from it",
@@ -25,6 +28,7 @@ KEPT = {
     "accounting.SpendCell": "sums of the ledger",
     "accounting.StoredEstimate": "how good estimates are is judged by it",
     "accounting.UsageReport": "append-only; what the charge was computed from",
+    "portal.Invitation": "those of the person are deleted by the portal; those that they sent name others",
     "portal.User": "emptied by the portal",
 }
 """Models with a row about a person, by the number that says nothing about them, and why they stay. A test asks for each
@@ -91,25 +95,32 @@ def outlook(person: int) -> Outlook:
 def erase(person: int) -> None:
     """Take the person out of every shared organisation and delete what they were told. Again: nothing changes.
 
-    The personal organisation stays theirs; one in which nobody is left loses its name, which people choose freely.
+    The personal organisation stays theirs; one in which nobody is left is closed and loses its name.
 
     :raises ErasureBlocked: a hold of theirs is open, or an organisation would be left to members without an owner.
     """
     with transaction.atomic():
         places = Member.objects.filter(person_id=person, organisation__personal=False)
+        shared = list(places.order_by("organisation_id").values_list("organisation_id", flat=True))
         # In a fixed order: of two owners who go at once, the second sees that the first is gone.
-        organisations = Organisation.objects.filter(pk__in=places.values("organisation_id"))
-        list(organisations.order_by("pk").select_for_update())
+        for organisation in shared:
+            members.lock(organisation)
         found = outlook(person)
         if found.blocked:
             raise ErasureBlocked("open holds end first, and organisations with other members get another owner")
-        places.delete()
-        for place in found.given_up:
-            if not place.personal:
-                Organisation.objects.filter(pk=place.organisation).update(name=f"Organisation {place.organisation}")
-        row = Person.objects.get(pk=person)
-        Person.objects.filter(pk=person).update(current_organisation=row.personal_organisation_id)
+        alone = {place.organisation for place in found.given_up}
+        for organisation in shared:
+            if organisation in alone:
+                _close(organisation, person)
+            members.leave(organisation, person)
         Notice.objects.filter(person_id=person).delete()
+
+
+def _close(organisation: int, person: int) -> None:
+    """Nobody is left in it. Late usage that names it is paid by the person, as a stranger's (U2)."""
+    if Organisation.objects.filter(pk=organisation, closed_at=None).update(closed_at=Now()):
+        audit.record(organisation, Change.CLOSED, person)
+    Organisation.objects.filter(pk=organisation).update(name=f"Organisation {organisation}")
 
 
 def _place(row: Organisation, spendable: int = 0) -> Place:

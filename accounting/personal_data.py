@@ -10,11 +10,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import Max, QuerySet
+from django.db.models import Max, Q, QuerySet
 
 from accounting import receipts
 from accounting.credits import to_text
-from accounting.models import Hold, HoldEvent, Job, Member, Notice, Person
+from accounting.models import AuditEntry, Hold, HoldEvent, Job, Member, Notice, Person
 
 WINDOW = 50_000
 """Primary keys that one statement looks at."""
@@ -97,6 +97,27 @@ def holds(person: int) -> Iterator[Batch]:
         for first in range(0, len(window), 500):
             yield Batch(_told(window[first : first + 500]), 0)
         yield Batch((), 1)
+
+
+def audit_steps() -> int:
+    return _windows(AuditEntry.objects.all())
+
+
+def audit(person: int) -> Iterator[Batch]:
+    """What the person changed of organisations, and what was changed about them."""
+    about = Q(actor_id=person) | Q(facts__person=person)
+    for window in _scan(AuditEntry.objects.filter(about), AuditEntry.objects.all()):
+        documents = [
+            {
+                "organisation": row.organisation_id,
+                "action": row.action,
+                "by_you": row.actor_id == person,
+                "facts": row.facts,
+                "at": row.recorded_at,
+            }
+            for row in window
+        ]
+        yield Batch(documents, 1)
 
 
 def _windows(everything: QuerySet[Any]) -> int:

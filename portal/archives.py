@@ -117,6 +117,12 @@ SECTIONS: tuple[Section, ...] = (
         lambda user: personal_data.jobs(user.person_id),
     ),
     Section(
+        "audit.json",
+        "what you changed of organisations, and what was changed about you",
+        personal_data.audit_steps,
+        lambda user: personal_data.audit(user.person_id),
+    ),
+    Section(
         "holds.json",
         "credits that were held for your jobs",
         personal_data.hold_steps,

@@ -12,6 +12,7 @@ from typing import Any
 from django.contrib.auth import SESSION_KEY
 from django.contrib.sessions.models import Session
 from django.db import models, transaction
+from django.db.models import Q
 from django.db.models.functions import Now
 
 from accounting import erasure
@@ -19,7 +20,7 @@ from accounting.erasure import Outlook
 from accounting.errors import ErasureBlocked
 from portal import logs
 from portal.mail_rows import Mail
-from portal.models import User
+from portal.models import Invitation, User
 
 KEPT: dict[str, str] = {
     "admin.LogEntry": "what staff changed is evidence; it names the number of the user and of the row",
@@ -51,8 +52,7 @@ def erase(user: User, *, given_up: int = 0) -> bool:
         erasure.erase(row.person_id)
         for more in MORE:
             more(row)
-        if row.email:  # what was sent there before the person had an account, such as an invitation
-            Mail.objects.filter(address__iexact=row.email).delete()
+        _forget_addresses(row)
         for rows in owned(row):
             rows.delete()
         _end_sessions(row)
@@ -70,6 +70,15 @@ def erase(user: User, *, given_up: int = 0) -> bool:
         )
     logs.event("erased", user=user.pk)
     return True
+
+
+def _forget_addresses(user: User) -> None:
+    """Invitations that the person accepted, and what was sent to their address before they had an account."""
+    theirs = Q(accepted_by=user.person_id)
+    if user.email:
+        theirs |= Q(email__iexact=user.email)
+        Mail.objects.filter(address__iexact=user.email).delete()
+    Invitation.objects.filter(theirs).delete()
 
 
 def owned(user: User) -> list[models.QuerySet[Any]]:

@@ -91,12 +91,7 @@ def _organisation(cast: Cast, entries: int) -> dict[str, Any]:
         organisations.switch_organisation(person, lab)
     issued = [
         grants.issue(
-            lab,
-            500_000_000_000_000,
-            kind="paid",
-            label=f"Package {n + 1}",
-            fund="rig",
-            key=f"history {entries} {n}",
+            lab, 500_000_000_000_000, kind="paid", fund="rig", label=f"Package {n + 1}", key=f"history {entries} {n}"
         )
         for n in range(12 * YEARS + 1)
     ]

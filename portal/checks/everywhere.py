@@ -53,14 +53,18 @@ MAX_TERMS_VERSION = 50
 RESERVED = frozenset(
     {
         "api",
+        "backends",
         "brand",
+        "compare",
         "dashboard",
         "docs",
+        "estimate",
         "estimates",
         "favicon.ico",
         "health",
         "help",
         "holds",
+        "invitations",
         "jobs",
         "language",
         "mail",
@@ -72,6 +76,8 @@ RESERVED = frozenset(
     | {
         "problems",
         "profile",
+        "rates",
+        "raw-reports",
         "receipts",
         "search",
         "session-over",
@@ -81,6 +87,7 @@ RESERVED = frozenset(
         "styleguide",
         "terms",
         "theme",
+        "usage",
     }
 )
 

@@ -75,6 +75,7 @@ TOPICS = (
         questions=(
             Question("organisation-charged", _("When does our organisation pay?")),
             Question("bounds", _("How do we bound what members, projects and back ends spend?")),
+            Question("projects", _("How do projects and their budgets work?")),
             Question("held-credits", _("Why can we spend less than our grants have left?")),
             Question("team-service-account", _("How does a service account of the team work?")),
             Question("audit", _("How do we check what we were charged?")),

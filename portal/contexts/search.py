@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 from django.core.exceptions import BadRequest
-from django.urls import NoReverseMatch, reverse
+from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from accounting import searching
@@ -71,7 +71,7 @@ def page_of(user: User | None, frame: Frame, text: str) -> SearchPage:
     kinds = (
         Kind(_("Jobs"), _jobs(user, frame, text)),
         Kind(_("Organisations"), _organisations(frame, words)),
-        Kind(_("Back ends"), _backends(user, text)),
+        Kind(_("Back ends"), _backends(text)),
         Kind(_("Pages"), _pages(user, words)),
         Kind(_("Help"), _answers(words)),
     )
@@ -126,26 +126,10 @@ def _organisations(frame: Frame, words: Sequence[str]) -> tuple[Hit, ...]:
     )
 
 
-def _backends(user: User | None, text: str) -> tuple[Hit, ...]:
-    """Their pages, open to everybody; while there are none, the person's jobs on them."""
-    public = _has_pages_of_backends()
-    if not (public or user):
-        return ()
+def _backends(text: str) -> tuple[Hit, ...]:
+    """Their pages are open to everybody."""
     found = searching.backends(text, OTHERS)
-    if public:
-        return tuple(Hit(one.name, note="", icon="server", href=reverse("backend", args=[one.slug])) for one in found)
-    return tuple(
-        Hit(one.name, _("Jobs on it"), icon="server", href=f"{reverse('jobs')}?{urlencode({'backend': one.slug})}")
-        for one in found
-    )
-
-
-def _has_pages_of_backends() -> bool:
-    try:
-        reverse("backend", args=["any"])
-    except NoReverseMatch:
-        return False
-    return True
+    return tuple(Hit(one.name, note="", icon="server", href=reverse("backend", args=[one.slug])) for one in found)
 
 
 def _pages(user: User | None, words: Sequence[str]) -> tuple[Hit, ...]:

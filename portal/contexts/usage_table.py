@@ -68,8 +68,8 @@ def table_of(parts: Sequence[Part], by: str, split: str, span: Span) -> Table:
         summed: Counter[Value] = Counter()
         for one in members:
             summed.update(cells.get(one, {}))
-        amount = sum(amounts[one] for one in members)
-        lines.append(Line(key, amount, sum(before[one] for one in members), _series(series, summed)))
+        now, then = (sum(of[one] for one in members) for of in (amounts, before))
+        lines.append(Line(key, now, then, series=_series(series, summed)))
     return Table(tuple(lines), series, sum(amounts.values()), sum(part.before for part in parts))
 
 

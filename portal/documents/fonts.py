@@ -39,19 +39,16 @@ class Fonts:
 
 
 def load() -> Fonts:
-    """The first pair of the setting DOCUMENT_FONTS that can be read, else the one that comes with reportlab."""
-    return _load(tuple(settings.DOCUMENT_FONTS))
+    """Those in the folder DOCUMENT_FONTS if they can be read, else the ones that come with reportlab."""
+    return _load(Path(settings.DOCUMENT_FONTS))
 
 
 @cache
-def _load(folders: tuple[str, ...]) -> Fonts:
-    pairs = [(Path(folder) / "DejaVuSans.ttf", Path(folder) / "DejaVuSans-Bold.ttf") for folder in folders]
-    for regular, bold in pairs:
-        try:
-            return _register(regular, bold)
-        except (TTFError, OSError):
-            continue
-    return _register(BUNDLED / "Vera.ttf", BUNDLED / "VeraBd.ttf")
+def _load(folder: Path) -> Fonts:
+    try:
+        return _register(folder / "DejaVuSans.ttf", folder / "DejaVuSans-Bold.ttf")
+    except (TTFError, OSError):
+        return _register(BUNDLED / "Vera.ttf", BUNDLED / "VeraBd.ttf")
 
 
 def _register(regular: Path, bold: Path) -> Fonts:

@@ -32,8 +32,8 @@ SITE_ACCENT = environment.text("SITE_ACCENT", "")
 SUPPORT_URL = environment.text("SUPPORT_URL", "")
 #: /styleguide/ for whoever works on the pages; production refuses to start with it.
 STYLEGUIDE = environment.switch("STYLEGUIDE", default=False)
-#: Folders that may have DejaVu Sans, the font of PDF documents; without it they know Western Latin letters only.
-DOCUMENT_FONTS = environment.texts("DOCUMENT_FONTS", "/usr/share/fonts/truetype/dejavu")
+#: Folder that may have DejaVu Sans, the font of PDF documents; without it they know Western Latin letters only.
+DOCUMENT_FONTS = environment.text("DOCUMENT_FONTS", "/usr/share/fonts/truetype/dejavu")
 ALLOWED_HOSTS = environment.texts("ALLOWED_HOSTS", urlsplit(PUBLIC_URL).hostname or "")
 CSRF_TRUSTED_ORIGINS = [PUBLIC_URL]
 #: Demonstration people, tariffs and hints on the pages; production refuses to start with it.

@@ -273,7 +273,7 @@ def every_pattern(patterns: list[Any]) -> list[Any]:
     return found
 
 
-@pytest.mark.parametrize("mount", ["", "etl", "usage/etl", "jobsapi"])
+@pytest.mark.parametrize("mount", ["", "etl", "reports/etl", "jobsapi"])
 def test_a_mount_of_its_own(good: Any, mount: str) -> None:
     good.ETL_MOUNT = mount
     assert found("E011") == found("E005") == []

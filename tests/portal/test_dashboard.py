@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from html import unescape
 from typing import Any
 
 import pytest
@@ -265,6 +266,25 @@ class TestTops:
         assert "Dearest algorithms in November No algorithm with a price of its own" in text_of(
             alice.get("/dashboard/")
         )
+
+
+class TestLinks:
+    def test_every_figure_can_be_opened(
+        self, federation: Federation, home: int, alice: Client, database_clock: MoveClock
+    ) -> None:
+        weeks_of_use(federation, database_clock)
+        limits.set_limit(home, micros(4000), period="month")
+        federation.grant(home, micros(5), "Voucher", expires_at=NOW + timedelta(days=3))
+        reserve(federation, amount=10, job_id="j-held")
+        main = alice.get("/dashboard/").content.decode().split("<main")[1].split("</main>")[0]
+        addresses = {unescape(found) for found in re.findall(r'href="(/[^"]*)"', main)}
+
+        assert "/holds/?state=open" in addresses
+        assert "/usage/?period=month" in addresses
+        assert "/usage/?period=custom&from=2026-10-01&to=2026-10-25" in addresses
+        assert "/usage/?period=30d&split=backend" in addresses
+        for address in addresses:
+            assert alice.get(address).status_code == 200, address
 
 
 class TestChart:

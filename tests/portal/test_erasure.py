@@ -16,12 +16,12 @@ from django.db import connection, models
 from django.test import Client
 
 from accounting import erasure as accounts
-from accounting import grants, holds, invariants, organisations, queries, usage
+from accounting import grants, holds, invariants, members, organisations, queries, usage
 from accounting.credits import MICROS
 from accounting.errors import ErasureBlocked
 from accounting.holds import Payer, Request
 from accounting.models import Person
-from portal import claims, erasure, exports
+from portal import claims, erasure, exports, invitations
 from portal.api import script_tokens
 from portal.mail_rows import Mail
 from portal.models import ApiToken, DataExport, SavedView, User
@@ -34,7 +34,7 @@ CANARIES = {
     "voperson_id": "canary-voperson@egi.eu",
     "eduperson_entitlement": ["urn:mace:egi.eu:group:vo.openeo.cloud:role=canary_role#aai.egi.eu"],
 }
-WORDS = ("Canaria", "canary.mail", "canary-voperson", "canary_role")
+WORDS = ("Canaria", "canary.mail", "Canary.Mail", "canary-voperson", "canary_role")
 PHRASE = "delete my data"
 
 
@@ -140,16 +140,17 @@ class TestWhatIsLeft:
     ) -> None:
         usage.ingest(federation.client, [federation.report(organisation=10**6)], on_reuse="refuse")
         _, secret = script_tokens.create(user, "Canaria's script", ["jobs:read"], 30)
-        own = organisations.create_organisation("Canaria's lab", user.person_id)
+        own = organisations.create_organisation("A lab of one", user.person_id)
         organisations.switch_organisation(user.person_id, own)
         exports.request(user)
         exports.make_waiting()
+        invitations.invite(federation.lab, "Canary.Mail@example.org", "viewer", actor=federation.bob.pk)
         SavedView.objects.create(organisation_id=own, owner=user, name="Canaria's view", query="")
         for to in ({"user": user}, {"address": "Canary.Mail@example.org"}):
             Mail.objects.create(uuid=uuid4(), kind="k", cause="c", language="en", subject="Dear Canaria", **to)
         before = set(found_in(WORDS))
         assert {"portal_user.name", "portal_user.email", "portal_apitoken.name", "portal_savedview.name"} <= before
-        assert {"accounting_organisation.name", "portal_mail.subject"} <= before
+        assert {"portal_invitation.email", "portal_mail.subject"} <= before
 
         response = alice.post("/profile/data/erase/", {"typed": "  Delete  my data ", "given_up": 0})
 
@@ -161,6 +162,23 @@ class TestWhatIsLeft:
         assert not queries.notices(user.person_id)
         with pytest.raises(script_tokens.ScriptTokenInvalid):
             script_tokens.verify(script_tokens.text_of(secret))
+
+    def test_an_organisation_of_one_is_closed_and_loses_its_name(self, federation: Federation, user: User) -> None:
+        own = organisations.create_organisation("A lab of one", user.person_id)
+        erasure.erase(user)
+        found = organisations.find_organisation(own)
+
+        assert (found.name, found.closed_at is None) == (f"Organisation {own}", False)
+        assert list(invariants.violations()) == []
+
+    def test_the_address_of_an_accepted_invitation_goes_too(self, federation: Federation, user: User) -> None:
+        members.remove(federation.lab, user.person_id)
+        made = invitations.invite(federation.lab, "canary.other@example.org", "viewer", actor=federation.bob.pk)
+        invitations.accept(made.link.rstrip("/").rpartition("/")[2], user.person_id)
+        assert "portal_invitation.email" in found_in(("canary.other",))
+        erasure.erase(user)
+
+        assert found_in(("canary.other",)) == []
 
     def test_every_browser_is_signed_out(self, alice: Client, user: User) -> None:
         other = sign_in("alice@egi.eu", **CANARIES)

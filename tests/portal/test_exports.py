@@ -79,6 +79,7 @@ class TestWhatIsInThem:
         assert {one["name"] for one in files["organisations.json"]} == {"Personal", "Geo Lab Ghent"}
         assert [one["name"] for one in files["tokens.json"]] == ["nightly"]
         assert script_tokens.text_of(secret) not in json.dumps(files)
+        assert ("member.added", False) in {(one["action"], one["by_you"]) for one in files["audit.json"]}
         assert [one["kind"] for one in files["notices.json"]] == ["organisation_refused"]
 
     def test_jobs_come_with_receipts_that_add_up(self, user: User) -> None:

@@ -131,8 +131,9 @@ def test_what_is_said_is_what_the_code_does() -> None:
     assert f"{tariffs.ANNOUNCEMENT.days} days ahead" in said("rate-change")
     assert openeo_errors.find("no_credit", 402).code == "PaymentRequired"
     assert "PaymentRequired" in said("used-up")
-    assert set(Limit.Period.values) == {"month", "year", "total"}
+    assert set(Limit.Period.values) == {"month", "year", "total", "job"}
     assert "in a month, in a year or in all" in said("bounds")
+    assert "each single job" in said("bounds")
 
 
 def test_a_failed_job_may_pay_less_and_its_formula_says_so() -> None:

@@ -59,9 +59,9 @@ class TestTheLink:
         assert sent.to == ["Maren@Example.org"]
         assert made.link.startswith(settings.PUBLIC_URL)
         assert isinstance(sent, EmailMultiAlternatives)
-        (alternative,) = sent.alternatives
-        assert alternative.mimetype == "text/html"
-        for body in (str(sent.body), str(alternative.content)):
+        ((html, kind),) = sent.alternatives
+        assert kind == "text/html"
+        for body in (str(sent.body), str(html)):
             assert made.link in body
             assert "Geo Lab Ghent" in body
         row = Invitation.objects.values().get()

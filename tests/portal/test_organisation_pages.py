@@ -321,7 +321,7 @@ class TestForms:
         page = alice.get(f"/organisation/limits/?limit={made.pk}").content.decode()
         assert 'value="12.5"' in page
         for name in ("process", "project"):
-            wrong = {
+            wrong: dict[str, dict[str, Any]] = {
                 "process": {"period": "job"},
                 "project": {"process": "", "person": "", "project": dunes_pk(lab), "action": "block"},
             }

@@ -295,10 +295,10 @@ class TestFrame:
         client.cookies["theme"] = "blue"
         assert 'data-theme="system"' in client.get("/").content.decode()
 
-    def test_a_form_without_its_token_is_refused_in_the_design(self, db: None) -> None:
-        client = Client(enforce_csrf_checks=True)
+    def test_a_form_without_its_token_is_refused_in_the_design(self, alice: Client) -> None:
+        alice.handler.enforce_csrf_checks = True
 
-        response = client.post("/theme/", {"theme": "dark"})
+        response = alice.post("/theme/", {"theme": "dark"})
 
         assert response.status_code == 403
         assert "The form could not be accepted" in response.content.decode()

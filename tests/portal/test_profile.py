@@ -84,7 +84,7 @@ class TestProfile:
         assert "A membership that changes nothing here." in text
 
     def test_takes_few_queries(self, alice: Client, django_assert_num_queries: DjangoAssertNumQueries) -> None:
-        with django_assert_num_queries(7):
+        with django_assert_num_queries(6):
             alice.get("/profile/")
 
     def test_a_choice_shows_on_the_next_page(self, alice: Client) -> None:
@@ -223,7 +223,7 @@ class TestTokens:
         for number in range(30):
             row = made(user_of(), f"number {number:02}")
             script_tokens.revoke(user_of(), row.pk)
-        with django_assert_num_queries(7):
+        with django_assert_num_queries(6):
             first = alice.get("/profile/tokens/").content.decode()
         assert "number 29" in first
         assert "number 04" not in first

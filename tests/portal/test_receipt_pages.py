@@ -169,7 +169,7 @@ class TestPdf:
 
 @pytest.fixture
 def without_dejavu(settings: Any) -> None:
-    settings.DOCUMENT_FONTS = ["/nonexistent"]
+    settings.DOCUMENT_FONTS = "/nonexistent"
 
 
 class TestFonts:

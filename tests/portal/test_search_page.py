@@ -43,7 +43,7 @@ class TestWhoFindsWhat:
         found = hits(client.get("/search/", {"q": "failed job"}))
         assert found
         assert all(href.startswith("/help/") for href in found)
-        assert not [href for href in hits(client.get("/search/", {"q": "terrascope"})) if href.startswith("/jobs/")]
+        assert hits(client.get("/search/", {"q": "terrascope mep"})) == ["/backends/terrascope/"]
         assert "Dashboard" not in text_of(client.get("/search/")).split("Go to a page")[1]
 
     def test_who_left_finds_nothing_of_it_any_more(self, scene: scenes.Scene) -> None:
@@ -89,14 +89,14 @@ class TestFinding:
         assert str(scene.lab) in hits(alice.get("/search/", {"q": text.format(lab=scene.lab)}))
 
     def test_a_back_end_a_page_and_an_answer(self, alice: Client) -> None:
-        assert any("cdse" in href for href in hits(alice.get("/search/", {"q": "copernicus"})))
+        assert "/backends/cdse/" in hits(alice.get("/search/", {"q": "copernicus"}))
         assert hits(alice.get("/search/", {"q": "balance"}))[0] == "/dashboard/"
         assert "/help/researcher/#who-pays" in hits(alice.get("/search/", {"q": "etl_organization_id"}))
 
     def test_nothing_typed_offers_the_pages(self, alice: Client) -> None:
         found = hits(alice.get("/search/"))
 
-        assert found[:2] == ["/dashboard/", "/jobs/"]
+        assert found[:3] == ["/dashboard/", "/usage/", "/jobs/"]
 
     def test_nothing_found_says_how_to_look(self, alice: Client) -> None:
         assert "by the beginning of their id" in text_of(alice.get("/search/", {"q": "zzzz"}))

@@ -28,8 +28,8 @@ pytestmark = pytest.mark.slow
 AMOUNTS = st.integers(0, 4)
 """Small, so that sums meet their bound often."""
 SUM_RULE = next(one.query for one in invariants.INVARIANTS if one.rule == "M3")
-PROJECTS = st.sampled_from(["alps", "andes", "dunes"])
-PERIODS = st.sampled_from(["month", "year", "total"])
+PROJECTS = st.sampled_from(["alps", "andes"])
+PERIODS = st.sampled_from(["month", "year"])
 
 
 @dataclass
@@ -60,8 +60,11 @@ class Machine(RuleBasedStateMachine):
         super().__init__()
         owner = organisations.ensure_person(ISSUER, "owner")
         self.lab = organisations.create_organisation("Lab", owner.pk)
-        self.projects = {slug: projects.create(self.lab, slug, slug) for slug in ("alps", "andes", "dunes")}
+        self.projects = {slug: projects.create(self.lab, slug, slug) for slug in ("alps", "andes")}
         self.books = Books()
+        self.bound("month", 6)
+        self.budget("alps", "month", 2, fallback=False)
+        self.budget("andes", "month", 2, fallback=True)
 
     @rule(period=PERIODS, amount=st.none() | st.integers(0, 9))
     def bound(self, period: str, amount: int | None) -> None:
@@ -121,7 +124,7 @@ class Machine(RuleBasedStateMachine):
 
     @invariant()
     def the_sum_rule_holds(self) -> None:
-        assert all(self.books.fits(period) for period in ("month", "year", "total"))
+        assert all(self.books.fits(period) for period in ("month", "year"))
         with connection.cursor() as cursor:
             cursor.execute(SUM_RULE)
             assert cursor.fetchall() == []
@@ -131,7 +134,7 @@ class Machine(RuleBasedStateMachine):
         uses = limit_queries.of_organisation(self.lab)
         assert {use.period: use.amount for use in uses if use.is_whole} == self.books.whole
         assert {(use.project, use.period): use.amount for use in uses if use.is_budget} == self.books.budgets
-        for period in ("month", "year", "total"):
+        for period in ("month", "year"):
             part = limit_queries.unassigned(uses, period)
             if part is not None:
                 assert part == (self.books.whole[period] - self.books.assigned(period), 0, 0)
@@ -142,8 +145,8 @@ def run(*, shrink: bool = True) -> None:
     run_state_machine_as_test(
         Machine,
         settings=settings(
-            max_examples=10,
-            stateful_step_count=20,
+            max_examples=15,
+            stateful_step_count=15,
             deadline=None,
             derandomize=True,
             phases=phases,

@@ -10,8 +10,8 @@ from django.core.cache import cache
 from django.test import Client
 
 from accounting import organisations
-from accounting.models import Hold, Notice, ServiceClient
-from portal import claims, saved_views
+from accounting.models import Hold, Limit, Member, Notice, ServiceClient
+from portal import claims, invitations, saved_views
 from portal.api import auth, tokens
 from portal.models import User
 from tests.portal import reader, running
@@ -39,7 +39,14 @@ def world(scene: scenes.Scene) -> World:
     view = saved_views.save(alice, scene.lab, "NDVI composite of Flanders by month", "period=30d", shared=True)
     hold = Hold.objects.get(job_id="j-26-near")
     notice = Notice.objects.filter(person=scene.alice).latest("pk")
-    return World(scene, str(hold.uuid), notice.pk, {"view": str(view.pk)})
+    invited = invitations.invite(scene.lab, "maren@example.org", "developer", actor=scene.alice)
+    objects = {
+        "view": str(view.pk),
+        "person": str(Member.objects.get(organisation=scene.lab, role="owner").person_id),
+        "invitation": str(invited.invitation.pk),
+        "limit": str(Limit.objects.filter(project__isnull=False).latest("pk").pk),
+    }
+    return World(scene, str(hold.uuid), notice.pk, objects)
 
 
 @pytest.fixture

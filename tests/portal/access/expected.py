@@ -39,6 +39,7 @@ class Rule:
     paths: Paths
     status: Mapping[str, int]
     method: str = "GET"
+    form: Callable[[World], Mapping[str, object]] = lambda world: {}
 
 
 def each(status: int, **others: int) -> dict[str, int]:
@@ -112,6 +113,43 @@ def _etl(name: str, status: Mapping[str, int], method: str = "GET") -> dict[str,
 
 #: Of a demonstration only.
 MAILS = ("mail/", "mail/<int:mail>/", "mail/<int:mail>/html/")
+
+
+def of_lab(world: World) -> Mapping[str, object]:
+    """What every form of an organisation's pages says: whose it is."""
+    return {"organisation": world.scene.lab}
+
+
+def team(path: str, member: int) -> tuple[Rule, ...]:
+    """A change of the lab. The member is a manager of it; whoever is none never learns whether it exists."""
+
+    def paths(world: World) -> tuple[str, ...]:
+        return (path.format(**world.objects),)
+
+    return (
+        Rule(paths, NOT_READ),
+        Rule(paths, each(302, member=member, stranger=404, operator=404), "POST", of_lab),
+        Rule(paths, each(302, member=404, stranger=404, operator=404), "POST"),
+    )
+
+
+def project(path: str) -> Paths:
+    return at(f"/organisation/project/dunes/{path}")
+
+
+TEAM_PAGES = ("", "members/", "projects/", "limits/", "transfers/", "audit/", "audit.csv")
+TEAM_CHANGES = {
+    "rename/": 422,
+    "hand-over/": 403,
+    "leave/": 302,
+    "close/": 403,
+    "members/invite/": 422,
+    "projects/new/": 422,
+    "limits/set/": 422,
+    "transfers/move/": 422,
+}
+"""What the manager of the lab is answered to an empty form; what only owners may do is refused first."""
+PROJECT_CHANGES = {"rename/": 422, "archive/": 302, "restore/": 302, "budget/": 422}
 
 RULES: dict[str, tuple[Rule, ...]] = {
     # Probes, documents and what everybody may know
@@ -197,6 +235,23 @@ RULES: dict[str, tuple[Rule, ...]] = {
         Rule(at("/organisation/switch/"), NOT_READ),
         Rule(at("/organisation/switch/?organisation=1"), each(302, member=400, stranger=400, operator=400), "POST"),
     ),
+    **{f"organisation/{name}": (Rule(at(f"/organisation/{name}"), OWN),) for name in TEAM_PAGES},
+    "organisation/project/<slug:slug>/": (Rule(project(""), each(302, member=200, stranger=404, operator=404)),),
+    "organisation/new/": (Rule(at("/organisation/new/"), OWN),),
+    **{f"organisation/{name}": team(f"/organisation/{name}", status) for name, status in TEAM_CHANGES.items()},
+    **{
+        f"organisation/project/<slug:slug>/{name}": team(f"/organisation/project/dunes/{name}", status)
+        for name, status in PROJECT_CHANGES.items()
+    },
+    "organisation/project/<slug:slug>/budget/<str:period>/remove/": team(
+        "/organisation/project/dunes/budget/month/remove/", 302
+    ),
+    "organisation/members/<int:person>/role/": team("/organisation/members/{person}/role/", 302),
+    "organisation/members/<int:person>/remove/": team("/organisation/members/{person}/remove/", 403),
+    "organisation/invitations/<int:invitation>/resend/": team("/organisation/invitations/{invitation}/resend/", 200),
+    "organisation/invitations/<int:invitation>/revoke/": team("/organisation/invitations/{invitation}/revoke/", 302),
+    "organisation/limits/<int:limit>/remove/": team("/organisation/limits/{limit}/remove/", 302),
+    "invitations/<str:token>/": (Rule(at("/invitations/made-up/"), each(404)),),
     "notices/seen/": (Rule(at("/notices/seen/"), NOT_READ),),
     "notifications/": (Rule(at("/notifications/"), OWN),),
     "notifications/mark/": (
