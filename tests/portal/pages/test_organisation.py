@@ -132,7 +132,7 @@ def _hand_over(page: Page) -> None:
     _open(page, "Audit log")
     for change in ("Organisation handed over", "Budget moved", "Invitation accepted", "Organisation created"):
         expect(page.get_by_role("cell", name=change)).to_be_visible()
-    page.get_by_label("Change").select_option("budget.moved")
+    page.locator("select[name=change]").select_option("budget.moved")
     expect(page.get_by_role("cell", name="Organisation created")).to_be_hidden()
     expect(page.get_by_text("Spring tide")).to_be_visible()
 
