@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -58,6 +58,8 @@ def attempt(deed: Callable[[], object]) -> DomainError | None:
 class Machine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
+        self.block = transaction.atomic()
+        self.block.__enter__()
         owner = organisations.ensure_person(ISSUER, "owner")
         self.lab = organisations.create_organisation("Lab", owner.pk)
         self.projects = {slug: projects.create(self.lab, slug, slug) for slug in ("alps", "andes")}
@@ -65,6 +67,11 @@ class Machine(RuleBasedStateMachine):
         self.bound("month", 6)
         self.budget("alps", "month", 2, fallback=False)
         self.budget("andes", "month", 2, fallback=True)
+
+    def teardown(self) -> None:
+        """Every run begins with the same rows, so that a failing one can be repeated."""
+        transaction.set_rollback(True)
+        self.block.__exit__(None, None, None)
 
     @rule(period=PERIODS, amount=st.none() | st.integers(0, 9))
     def bound(self, period: str, amount: int | None) -> None:
