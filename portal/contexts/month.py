@@ -9,6 +9,7 @@ from datetime import date, timedelta
 
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
+from django.utils.translation import pgettext
 
 from accounting import pace
 from accounting.limit_queries import LimitUse
@@ -132,9 +133,9 @@ def month_of(spent: Spent, days: Calendar, jobs: int, most: int) -> Month:
         many=jobs > most,
         before=before,
         before_href=addresses.usage_days(days.last_month, _after(days.same_day)),
-        before_day=date_format(days.same_day, "j F"),
+        before_day=date_format(days.same_day, pgettext("date format", "j F")),
         comparison=_comparison(now, before),
-        last_day=date_format(days.next_month - timedelta(days=1), "j F"),
+        last_day=date_format(days.next_month - timedelta(days=1), pgettext("date format", "j F")),
     )
 
 
@@ -183,7 +184,7 @@ def _reached(left: int, known: tuple[int, ...], today: int, days: Calendar) -> s
     if after >= days.days_left:
         return ""
     return _("At this pace it is used up about %(day)s") % {
-        "day": date_format(days.today + timedelta(days=after), "j F")
+        "day": date_format(days.today + timedelta(days=after), pgettext("date format", "j F"))
     }
 
 

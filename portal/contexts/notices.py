@@ -169,7 +169,12 @@ def _stopped(told: Told) -> Iterable[Notice]:
     return [
         Notice(
             tone="bad",
-            title=ngettext("Job %(job)s must stop", "%(count)s running jobs must stop", count) % values,
+            title=_of_job(
+                count,
+                _("Job %(job)s must stop"),
+                ngettext("%(count)s running job must stop", "%(count)s running jobs must stop", count),
+            )
+            % values,
             text=text % values,
             href=hold_path(latest["hold"]),
             action=ngettext("See how far it came", "See the latest", count),
@@ -189,7 +194,12 @@ def _warned(told: Told) -> Iterable[Notice]:
     return [
         Notice(
             tone="warn",
-            title=ngettext("Job %(job)s is near its end", "%(count)s running jobs are near their end", count) % values,
+            title=_of_job(
+                count,
+                _("Job %(job)s is near its end"),
+                ngettext("%(count)s running job is near its end", "%(count)s running jobs are near their end", count),
+            )
+            % values,
             text=_("%(detail)s When all is used, the back end is told to stop the job.") % values,
             href=hold_path(latest["hold"]),
             action=ngettext("See how far it came", "See the latest", count),
@@ -204,13 +214,22 @@ def _expiring(told: Told) -> Iterable[Notice]:
     return _each([one for one in told if one.facts["hold"] in still])
 
 
+def _of_job(count: int, one: str, several: str) -> str:
+    """A single job is called by its id. Both are whole texts: a language may need the plural of 1 or of 21."""
+    return one if count == 1 else several
+
+
 def _expired(told: Told) -> Iterable[Notice]:
     latest, count = told[0].facts, len(told)
     values = {"job": latest["job"], "count": count}
-    title = ngettext(
-        "Job %(job)s outlived the credits reserved for it",
-        "%(count)s jobs outlived the credits reserved for them",
+    title = _of_job(
         count,
+        _("Job %(job)s outlived the credits reserved for it"),
+        ngettext(
+            "%(count)s job outlived the credits reserved for it",
+            "%(count)s jobs outlived the credits reserved for them",
+            count,
+        ),
     )
     text = ngettext(
         "No heartbeat came in time, so it is no longer covered. If it runs on, what is reported later is charged in "

@@ -9,7 +9,7 @@ from decimal import Decimal
 
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
+from django.utils.translation import ngettext, pgettext
 
 from accounting import credits as amounts
 from accounting import pace
@@ -86,7 +86,7 @@ def lasting(
     end = now + days.middle * DAY
     soon = days.middle < WARN and (refill is None or end < refill - DAY)
     if runway.expires:
-        value = _("Until %(day)s") % {"day": date_format(end, "j F")}
+        value = _("Until %(day)s") % {"day": date_format(end, pgettext("date format", "j F"))}
         return Lasting(value, _("The rest expires then, if it goes on as in the last four weeks"), soon)
     if not days.high:
         return Lasting(_("Not beyond today"), usual, soon)

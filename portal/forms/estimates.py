@@ -10,6 +10,7 @@ from typing import Any
 from django import forms
 from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from accounting import workloads
 from accounting.errors import DomainError
@@ -66,7 +67,8 @@ class EstimateForm(forms.Form):
         input_formats=["%Y-%m-%d"],
     )  # fmt: skip
     until = forms.DateField(
-        label=_("To"), required=False, widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),
+        label=pgettext_lazy("date", "To"), required=False,
+        widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),
         input_formats=["%Y-%m-%d"], help_text=_("The first day that does not count."),
     )  # fmt: skip
     steps = forms.IntegerField(

@@ -83,7 +83,7 @@ _ALL = (
         "job_warn",
         JOBS,
         _("A job nears its end"),
-        _("It has used 80 % of its budget, of a limit or of the credits."),
+        _("It has used four fifths of its budget, of a limit or of the credits."),
         NOW,
     ),
     Kind(
