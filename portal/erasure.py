@@ -77,8 +77,10 @@ def _forget_addresses(user: User) -> None:
     theirs = Q(accepted_by=user.person_id)
     if user.email:
         theirs |= Q(email__iexact=user.email)
-        Mail.objects.filter(address__iexact=user.email).delete()
-    Invitation.objects.filter(theirs).delete()
+    invited = Invitation.objects.filter(theirs)
+    for address in {user.email, *invited.values_list("email", flat=True)} - {""}:
+        Mail.objects.filter(address__iexact=address).delete()
+    invited.delete()
 
 
 def owned(user: User) -> list[models.QuerySet[Any]]:

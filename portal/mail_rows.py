@@ -12,7 +12,7 @@ USER = "portal.User"
 
 
 class Mail(models.Model):
-    """A mail to a user, or to the `address` of somebody who is none; once per kind and cause (M1).
+    """A mail to a user, or to the `address` of somebody who is none; once per kind and cause (D1).
 
     A user's address is not here: it is looked up when the mail is sent, so that it goes to the one verified last and to
     nobody who left. Pending until it has a `sent_at` or an `abandoned_at`; nobody sends it before `next_at`.

@@ -299,7 +299,7 @@ def _tariff(facts: Facts, known: Known, kind: str) -> Said:
         PLAIN,
         _("Prices of %(backend)s change on %(day)s") % values,
         _("From then on “%(card)s” is in force. Work that ends before is charged by today’s prices.") % values + note,
-        f"/rates/{facts['backend']}/",
+        reverse("rate-card", args=[facts["backend"]]),
         _("Compare the prices"),
         ((_("Rate card"), facts["tariff_name"]), (_("In force from"), instant(facts["starts_at"]))),
     )

@@ -71,7 +71,7 @@ def _shown(outlook: Outlook) -> ErasurePage:
         blocked=outlook.blocked,
         open_holds=outlook.open_holds,
         orphans=tuple(outlook.orphans),
-        members=profile.address("organisation-members"),
+        members=reverse("organisation-members"),
         given_up=tuple(place for place in outlook.given_up if place.spendable > 0),
         credits=outlook.credits,
     )

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.conf import settings
-from django.urls import NoReverseMatch, reverse
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -86,7 +86,7 @@ def tabs(here: str) -> tuple[Tab, ...]:
         "profile-tokens": _("API tokens"),
         "profile-data": _("Your data"),
     }
-    return tuple(Tab(title, href, name == here) for name, title in titles.items() if (href := address(name)))
+    return tuple(Tab(title, reverse(name), name == here) for name, title in titles.items())
 
 
 def page_of(user: User) -> ProfilePage:
@@ -120,14 +120,6 @@ def preview(language: str, zone: str) -> Preview:
     """How pages would look; a zone that is not known counts as UTC."""
     known = zone if zone in languages.zone_names() else "UTC"
     return Preview(language if language in dict(settings.LANGUAGES) else "", known, timezone.now())
-
-
-def address(name: str) -> str:
-    """Of a page that may not be there; empty then."""
-    try:
-        return reverse(name)
-    except NoReverseMatch:
-        return ""
 
 
 def _role_name(role: str) -> str:

@@ -1,4 +1,4 @@
-"""Each new notice: does it count as unread, is it mailed now, or does it wait for the daily mail? Decided once (M3)."""
+"""Each new notice: does it count as unread, is it mailed now, or does it wait for the daily mail? Decided once (D3)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Writing mails: rendered in the reader's language, one row per recipient, kind and cause (M1)."""
+"""Writing mails: rendered in the reader's language, one row per recipient, kind and cause (D1)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sending what is due. One worker at a time has a mail in hand, by a lease; no transaction is open while it talks (M2).
+"""Sending what is due. One worker at a time has a mail in hand, by a lease; no transaction is open while it talks (D2).
 
 At least once in one case only: when this process dies between the server's yes and the mark, the mail is sent again,
 under the same Message-ID.

@@ -9,7 +9,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("accounting", "0009_charges"),
+        ("accounting", "0010_charges"),
         ("portal", "0004_invitations"),
     ]
 

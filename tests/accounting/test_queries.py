@@ -12,8 +12,20 @@ from django.db import connection
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
-from accounting import callbacks, estimates, grants, history, holds, ledger, limits, outbox, queries, workloads
-from accounting.models import Account, Heartbeat, Job, Notice, OutboxEvent, Source
+from accounting import (
+    activity,
+    callbacks,
+    estimates,
+    grants,
+    history,
+    holds,
+    ledger,
+    limits,
+    outbox,
+    queries,
+    workloads,
+)
+from accounting.models import Account, Heartbeat, Job, Notice, OutboxEvent, PopularProcess, Source
 from accounting.usage import UsageLine
 from tests.accounting.books import GOLDEN, book, booked, ingest, micros, posted
 from tests.conftest import SOURCE, Federation
@@ -286,6 +298,8 @@ def test_every_row_can_be_printed_and_none_like_another(federation: Federation, 
     outbox.deliver()
     Heartbeat.objects.create(name="beat", sent_at=timezone.now(), ran_at=timezone.now())
     _learn_from_the_job()
+    activity.count(timezone.now())
+    PopularProcess.objects.create(process="ndvi", organisations=5, days=9, backends=[], counted_at=timezone.now())
     for model in connection.introspection.installed_models(connection.introspection.table_names()):
         if model._meta.app_label == "accounting":
             rows = [str(row) for row in model._default_manager.all()]

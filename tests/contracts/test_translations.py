@@ -26,7 +26,16 @@ def extracted(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in SOURCES:
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__", "*.mo"))
     shutil.copy(ROOT / "manage.py", folder)
-    command = [PYTHON, "manage.py", "makemessages", "-l", "de", "--keep-pot", "--no-location", "--no-wrap"]
+    command: list[str | Path] = [
+        PYTHON,
+        "manage.py",
+        "makemessages",
+        "-l",
+        "de",
+        "--keep-pot",
+        "--no-location",
+        "--no-wrap",
+    ]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return folder / "locale" / "django.pot"

@@ -152,7 +152,7 @@ def run(*, shrink: bool = True) -> None:
     run_state_machine_as_test(
         Machine,
         settings=settings(
-            max_examples=15,
+            max_examples=15 if shrink else 200,  # a fault ends the search
             stateful_step_count=15,
             deadline=None,
             derandomize=True,

@@ -1,4 +1,4 @@
-"""What ends soon is told once, in time, to whom it concerns; what was told is not told again (N2)."""
+"""What ends soon is told once, in time, to whom it concerns; what was told is not told again (N1, N2)."""
 
 from __future__ import annotations
 

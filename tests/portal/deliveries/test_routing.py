@@ -1,4 +1,4 @@
-"""What becomes of a notice: decided once, by what the person chose (M3)."""
+"""What becomes of a notice: decided once, by what the person chose (D3, N3)."""
 
 from __future__ import annotations
 

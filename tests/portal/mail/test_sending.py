@@ -1,4 +1,4 @@
-"""Mail reaches a real server once, whatever the server or this process does, and gives up in the end (M2)."""
+"""Mail reaches a real server once, whatever the server or this process does, and gives up in the end (D2)."""
 
 from __future__ import annotations
 

@@ -75,7 +75,7 @@ def test_a_part_that_is_refused_leaves_the_page_and_says_why(alice_offline: Page
     alice.get_by_label("State").evaluate("field => { field.options[1].value = 'x' }")
     alice.get_by_label("State").select_option("x")
     alert = alice.get_by_role("alert")
-    expect(alert).to_contain_text("state must be one of the states offered")
+    expect(alert).to_contain_text("state must be one of FINISHED")
     assert alice.locator("tbody tr").count() == rows
     assert alice.url.endswith("/jobs/")
     assert look(alice) == {}

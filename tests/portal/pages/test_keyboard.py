@@ -40,10 +40,11 @@ def test_the_order_is_that_of_the_eye(alice: Page) -> None:
             break
 
     assert stops[:2] == ["Skip to the content", "openEO Credits"]
-    assert "Geo Lab Ghent" in stops[2]
-    assert stops[3].startswith("Search")
+    assert stops[2].startswith("Notifications")
+    assert "Geo Lab Ghent" in stops[3]
+    assert stops[4].startswith("Search")
     groups = navigation.navigation_of(User.objects.get(name="Alice Archer"), "/dashboard/").groups
-    assert stops[4:-1] == [link.title for group in groups for link in group.links]
+    assert stops[5:-1] == [link.title for group in groups for link in group.links]
     assert "Alice Archer" in stops[-1]
 
 

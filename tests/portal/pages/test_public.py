@@ -63,7 +63,7 @@ def test_the_calculator_from_the_keyboard(stranger: Page) -> None:
 
 def test_an_estimate_from_the_landing_page(stranger: Page) -> None:
     stranger.goto("/")
-    stranger.get_by_role("link", name="Estimate a job").click()
+    stranger.locator("#content").get_by_role("link", name="Estimate a job").click()
     stranger.get_by_label("Algorithm").fill("two words")
     stranger.keyboard.press("Enter")
     expect(stranger.get_by_text("Write a process id or an address, without spaces.")).to_be_visible()

@@ -158,7 +158,7 @@ class TestList:
         for number in range(more):
             report(callers.backend, f"m-{number}", job_id=f"m-{number}", execution_id=f"m-{number}")
         callers.alice.get("/jobs")
-        with django_assert_num_queries(4):  # the person, twice for the memberships, the jobs
+        with django_assert_num_queries(3):  # the person, the memberships, the jobs
             assert len(ids(callers.alice.get("/jobs"))) == 2 + more
 
 
@@ -253,5 +253,5 @@ class TestOne:
         for number in range(more):
             report(callers.backend, f"m-{number}", job_id="j-1", execution_id=f"m-{number}")
         callers.alice.get("/jobs")
-        with django_assert_num_queries(9):
+        with django_assert_num_queries(8):
             assert len(callers.alice.get("/jobs/TerraScope/MEP/j-1").json()["receipts"]) == 1 + more

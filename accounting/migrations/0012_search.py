@@ -8,7 +8,7 @@ class Migration(migrations.Migration):
     atomic = False
 
     dependencies = [
-        ("accounting", "0010_allowances"),
+        ("accounting", "0011_allowances"),
     ]
 
     operations = [

@@ -9,7 +9,7 @@ import accounting.fields
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("accounting", "0009_charges"),
+        ("accounting", "0010_charges"),
     ]
 
     operations = [

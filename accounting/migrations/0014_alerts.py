@@ -8,7 +8,7 @@ import accounting.fields
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("accounting", "0011_job_lists"),
+        ("accounting", "0013_job_lists"),
     ]
 
     operations = [

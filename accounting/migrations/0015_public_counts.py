@@ -7,7 +7,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("accounting", "0012_alerts"),
+        ("accounting", "0014_alerts"),
     ]
 
     operations = [

@@ -4,7 +4,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("accounting", "0010_search"),
+        ("accounting", "0012_search"),
     ]
 
     operations = [
