@@ -14,6 +14,8 @@ from pytest_django import DjangoAssertNumQueries
 
 from accounting import (
     activity,
+    alerts,
+    allowances,
     callbacks,
     estimates,
     grants,
@@ -25,7 +27,7 @@ from accounting import (
     queries,
     workloads,
 )
-from accounting.models import Account, Heartbeat, Job, Notice, OutboxEvent, PopularProcess, Source
+from accounting.models import Account, Heartbeat, Job, Notice, OutboxEvent, PopularProcess, Source, Told
 from accounting.usage import UsageLine
 from tests.accounting.books import GOLDEN, book, booked, ingest, micros, posted
 from tests.conftest import SOURCE, Federation
@@ -299,6 +301,9 @@ def test_every_row_can_be_printed_and_none_like_another(federation: Federation, 
     Heartbeat.objects.create(name="beat", sent_at=timezone.now(), ran_at=timezone.now())
     _learn_from_the_job()
     activity.count(timezone.now())
+    alerts.set_threshold(federation.lab, alerts.Threshold())
+    allowances.set_monthly(federation.lab, micros(1), kind="free", label="Free", fund="federation")
+    Told.objects.create(kind="k", cause="c")
     PopularProcess.objects.create(process="ndvi", organisations=5, days=9, backends=[], counted_at=timezone.now())
     for model in connection.introspection.installed_models(connection.introspection.table_names()):
         if model._meta.app_label == "accounting":
