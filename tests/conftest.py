@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+import hypothesis
 import pytest
 from django.db import connection
 from django.test.utils import setup_databases, teardown_databases
@@ -19,6 +20,10 @@ from accounting.rating import UsageLine
 from accounting.reports import UsageReport
 from accounting.tariffs import RuleSpec
 from devtools import clock
+
+# How long an example takes says more about the machine than about the code; what must be fast has tests of its own.
+hypothesis.settings.register_profile("suite", deadline=None)
+hypothesis.settings.load_profile("suite")
 
 ISSUER = "https://aai.example.org/auth/realms/egi"
 SOURCE = "TerraScope/MEP"

@@ -16,6 +16,7 @@ from accounting import holds, limits, tasks
 from accounting.models import Hold, OpenHold
 from devtools import clock
 from devtools.paths import PYTHON, ROOT
+from devtools.processes import wait_until
 from tests.concurrency.hold_races import CREDIT, check_books, ends, reserve, wallet
 from tests.conftest import Federation
 from tests.faults import figures
@@ -24,6 +25,13 @@ pytestmark = pytest.mark.slow
 
 HOLDS = 1000
 LIFETIME = timedelta(hours=1)
+
+
+def sessions() -> set[int]:
+    """Everybody who is connected to this database."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pid FROM pg_stat_activity WHERE datname = current_database()")
+        return {pid for (pid,) in cursor.fetchall()}
 
 
 @pytest.fixture
@@ -63,6 +71,7 @@ def test_what_a_dead_client_held_is_free_after_its_lifetime(
     committed_federation: Federation, home: int, moved: Callable[[datetime | None], None]
 ) -> None:
     """Killed in the middle of opening; the sweep that runs every few seconds ends all of its holds a minute later."""
+    before = sessions()
     process = client("open", committed_federation.client.client, 10 * HOLDS, int(LIFETIME.total_seconds()))
     assert process.stdout is not None
     with process.stdout as told:
@@ -71,6 +80,8 @@ def test_what_a_dead_client_held_is_free_after_its_lifetime(
         process.wait()
         known = {line.strip() for line in [*heard, *told.read().split("\n")[:-1]] if line.strip()}
     assert len(known) >= HOLDS
+    # What the database had been asked before the client died, it does.
+    wait_until(lambda: sessions() <= before, "the dead client's session to end", seconds=20)
     _, held, count = wallet(home)
     assert HOLDS <= len(known) <= count <= len(known) + 1, "told, or dead between the commit and the word"
     assert held == count * CREDIT
