@@ -5,7 +5,7 @@ PORT ?= 8600
 ARGS ?=
 export PORT LIVE STATE_DIR
 
-.PHONY: run manage test services lint types format crash bench bench_portal fuzz shots races model lock messages set-up set-up-test clean reset
+.PHONY: run manage test coverage services lint types format crash bench bench_portal fuzz shots races model lock messages set-up set-up-test clean reset
 
 run: set-up
 	@exec $(PYTHON) -m devtools.run
@@ -18,6 +18,9 @@ test: set-up-test
 
 services: set-up-test ## start what the tests need, print the environment, wait
 	@exec $(PYTHON) -m devtools.testenv
+
+coverage: set-up-test ## `make test`, and what of the code it reaches
+	@COVERAGE=1 $(PYTHON) -m devtools.check
 
 lint: set-up-test
 	@$(PYTHON) -m devtools.check --only lint
