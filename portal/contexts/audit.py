@@ -19,7 +19,8 @@ from accounting.audit import Change
 from portal.contexts import cursors, people
 from portal.contexts.cursors import Place
 from portal.contexts.job_filters import Filter, Option
-from portal.contexts.scope import Scope, Tab
+from portal.contexts.scope import Scope
+from portal.contexts.tabs import Tab
 from portal.models import User
 from portal.numerals import localised, two_decimals
 from portal.titles import PERIOD_TITLES, ROLE_TITLES

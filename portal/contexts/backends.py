@@ -18,7 +18,8 @@ from accounting.estimates import CalibrationView
 from accounting.tariff_queries import RateCard
 from portal.contexts import rates
 from portal.contexts.charts import Chart, Series
-from portal.contexts.rates import Change, Crumb, Version
+from portal.contexts.crumbs import Crumb
+from portal.contexts.rates import Change, Version
 from portal.numerals import localised
 
 CHART_DAYS = 30

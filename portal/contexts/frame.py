@@ -11,22 +11,16 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.functional import SimpleLazyObject
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy as _lazy
 
 from accounting import notice_queries, organisations
 from portal.contexts.navigation import Navigation, navigation_of
 from portal.models import User
 from portal.numerals import localised
+from portal.titles import ROLE_TITLES
 
 THEME_COOKIE = "theme"
 THEMES = ("light", "dark", "system")
 MOST_UNREAD = 99
-ROLES = {
-    "owner": _lazy("Owner"),
-    "manager": _lazy("Manager"),
-    "developer": _lazy("Developer"),
-    "viewer": _lazy("Viewer"),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +142,7 @@ def _note(place: organisations.Membership) -> str:
     """The part that the person has in it, and the number that jobs name it by."""
     if place.personal:
         return _("Only you · ID %(number)s") % {"number": place.organisation}
-    role = ROLES.get(place.role, place.role)
+    role = ROLE_TITLES[place.role]
     return _("%(role)s · ID %(number)s") % {"role": role, "number": place.organisation}
 
 

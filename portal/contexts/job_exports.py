@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import csv
 import json
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from accounting import job_lists
 from accounting.credits import to_text
+from portal import cells
 from portal.contexts import job_filters, people
 from portal.contexts.job_filters import SORTS, Wanted
 from portal.contexts.jobs import job_path
@@ -23,15 +24,7 @@ COLUMNS = (
     *("cost", "cost_compute", "cost_added_value", "href"),
 )
 """Names for programs, so they are not translated; costs are credits, times are UTC."""
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
 """How a cell begins that a spreadsheet would run."""
-
-
-class _Echo:
-    """A file that gives back what is written to it: rows go out as they are made."""
-
-    def write(self, text: str) -> str:
-        return text
 
 
 def check(organisation: int, wanted: Wanted, viewer: User) -> None:
@@ -41,10 +34,8 @@ def check(organisation: int, wanted: Wanted, viewer: User) -> None:
 
 def as_csv(organisation: int, wanted: Wanted, viewer: User, root: str) -> Iterator[str]:
     """:param root: what comes before the path of an address."""
-    writer = csv.writer(_Echo())
-    yield writer.writerow(COLUMNS)
-    for record in _records(organisation, wanted, viewer, root):
-        yield writer.writerow([_harmless(record[name]) for name in COLUMNS])
+    records = _records(organisation, wanted, viewer, root)
+    yield from cells.lines(chain([COLUMNS], ([record[name] for name in COLUMNS] for record in records)))
 
 
 def as_json(organisation: int, wanted: Wanted, viewer: User, root: str) -> Iterator[str]:
@@ -88,9 +79,3 @@ def _record(job: Job, person: str, root: str) -> Mapping[str, Any]:
 
 def _instant(at: datetime | None) -> str | None:
     return at.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z") if at else None
-
-
-def _harmless(value: Any) -> str:
-    """A cell that no spreadsheet takes for a formula: titles and ids are others' texts."""
-    text = "" if value is None else str(value)
-    return f"'{text}" if text.startswith(FORMULA) else text

@@ -12,7 +12,8 @@ from accounting import limit_queries, members, projects, queries
 from accounting.limit_queries import LimitUse
 from accounting.projects import ProjectView
 from portal.contexts import people
-from portal.contexts.scope import Scope, Tab
+from portal.contexts.scope import Scope
+from portal.contexts.tabs import Tab
 from portal.numerals import two_decimals
 from portal.titles import COUNTED, PERIOD_TITLES
 

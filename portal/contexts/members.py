@@ -11,7 +11,8 @@ from accounting import members, roles
 from accounting.roles import PERMISSIONS, Action
 from portal import invitations
 from portal.contexts import people
-from portal.contexts.scope import Scope, Tab, titles
+from portal.contexts.scope import Scope, titles
+from portal.contexts.tabs import Tab
 from portal.titles import ACTION_TITLES, ROLE_TITLES
 
 

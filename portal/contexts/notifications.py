@@ -16,6 +16,7 @@ from portal.contexts import cursors, notice_texts
 from portal.contexts.cursors import Place
 from portal.contexts.job_filters import Filter, Option
 from portal.contexts.notice_texts import Said
+from portal.contexts.tabs import Tab
 from portal.models import User
 from portal.notifications.kinds import LISTED
 
@@ -41,13 +42,6 @@ class Item:
     href: str
     at: datetime
     unread: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Tab:
-    title: str
-    href: str
-    here: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,8 @@ from accounting import limit_queries, members, queries, roles
 from accounting.queries import Balance
 from portal.contexts import people
 from portal.contexts.limits import Budget, ProjectRow, own_budgets, projects_page, unassigned_parts
-from portal.contexts.scope import Scope, Tab
+from portal.contexts.scope import Scope
+from portal.contexts.tabs import Tab
 from portal.titles import ROLE_TITLES
 
 JOB_OPTION = "etl_organization_id"

@@ -10,7 +10,7 @@ from django.urls import reverse
 from accounting.erasure import Outlook, Place
 from portal import erasure, exports
 from portal.contexts import profile
-from portal.contexts.profile import Tab
+from portal.contexts.tabs import Tab
 from portal.models import DataExport, User
 
 

@@ -12,17 +12,12 @@ from django.utils.translation import gettext as _
 
 from accounting import organisations, registry
 from portal import egi, languages
+from portal.contexts.tabs import Tab
 from portal.models import User
+from portal.titles import ROLE_TITLES
 
 EXAMPLE_MICROS = 1_234_567_891
 """An amount that shows how a language writes numbers."""
-
-
-@dataclass(frozen=True, slots=True)
-class Tab:
-    title: str
-    href: str
-    here: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +101,7 @@ def page_of(user: User) -> ProfilePage:
         staff=user.is_staff,
         joined_at=user.joined_at,
         places=tuple(
-            Place(one.organisation, one.name, _role_name(one.role), one.personal, one.current)
+            Place(one.organisation, one.name, str(ROLE_TITLES[one.role]), one.personal, one.current)
             for one in organisations.memberships(user.person_id)
         ),
         roles=tuple(_role(urn, chosen) for urn in known),
@@ -120,11 +115,6 @@ def preview(language: str, zone: str) -> Preview:
     """How pages would look; a zone that is not known counts as UTC."""
     known = zone if zone in languages.zone_names() else "UTC"
     return Preview(language if language in dict(settings.LANGUAGES) else "", known, timezone.now())
-
-
-def _role_name(role: str) -> str:
-    names = {"owner": _("Owner"), "manager": _("Manager"), "developer": _("Developer"), "viewer": _("Viewer")}
-    return names.get(role, role)
 
 
 def _role(urn: str, chosen: str | None) -> Role:

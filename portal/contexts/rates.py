@@ -15,6 +15,7 @@ from accounting import tariff_queries, tariffs
 from accounting.pricing import NEWCOMER
 from accounting.rating import Rule, UsageLine, rate
 from accounting.tariff_queries import Announcement, RateCard
+from portal.contexts.crumbs import Crumb
 from portal.contexts.prices import ChangeText, Price, RuleText, change_text, price_of, rule_text
 
 HISTORY = 20
@@ -89,14 +90,6 @@ class Change:
     version: Version
     is_first: bool
     changes: tuple[ChangeText, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Crumb:
-    """A page above this one."""
-
-    title: str
-    href: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,18 +10,12 @@ from django.utils.translation import gettext as _
 
 from accounting import members, organisations, roles
 from accounting.roles import Action
+from portal.contexts.tabs import Tab
 from portal.models import User
 from portal.titles import ROLE_TITLES
 
 _FOR_TEAMS = frozenset({Action.MANAGE_MEMBERS, Action.RENAME, Action.HAND_OVER, Action.CLOSE})
 """What makes no sense for an organisation of one person."""
-
-
-@dataclass(frozen=True, slots=True)
-class Tab:
-    title: str
-    href: str
-    here: bool
 
 
 @dataclass(frozen=True, slots=True)

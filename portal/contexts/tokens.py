@@ -16,7 +16,7 @@ from accounting import organisations
 from portal.api import script_tokens
 from portal.contexts import cursors, profile
 from portal.contexts.cursors import Place
-from portal.contexts.profile import Tab
+from portal.contexts.tabs import Tab
 from portal.models import ApiToken, User
 from portal.once import Shown
 

@@ -20,6 +20,7 @@ from portal.contexts import cursors
 from portal.contexts import usage_filters as filters
 from portal.contexts import usage_periods as periods
 from portal.contexts.charges import METRICS, unit_name
+from portal.contexts.crumbs import Crumb
 from portal.contexts.jobs import job_path
 from portal.contexts.usage_filters import Chip
 from portal.contexts.usage_names import Register, register_of
@@ -78,12 +79,6 @@ class EntryRow:
     given_back: str
     later: str
     later_at: datetime | None
-
-
-@dataclass(frozen=True, slots=True)
-class Crumb:
-    title: str
-    href: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ from accounting import charges
 from accounting.breakdowns import Period
 from accounting.charges import Charge
 from accounting.credits import to_text
+from portal.cells import harmless
 from portal.contexts.usage import Usage
 from portal.contexts.usage_entries import Asked
 from portal.contexts.usage_periods import DAY
@@ -36,7 +37,6 @@ ENTRY_COLUMNS = (
 )
 NUMBERS = frozenset({"at", "recorded_at", "what", "quantity", "credits", "line_credits", "transaction"})
 """Columns that nobody else words, so nothing in them can be a formula."""
-_STARTS_A_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
 def file_name(what: str, organisation: str, number: int, period: Period, form: str) -> str:
@@ -48,12 +48,12 @@ def file_name(what: str, organisation: str, number: int, period: Period, form: s
 def table_csv(usage: Usage) -> Iterator[str]:
     """A line for each row of the table; the columns after `credits_before` are the series it is split by."""
     compares = _compares(usage)
-    series = [_safe(one.title) for one in usage.series_names]
+    series = [harmless(one.title) for one in usage.series_names]
     head = [usage.step, "name", "credits", *(["credits_before"] if compares else []), *series]
     rows = (
         [
-            _safe(row.value),
-            _safe(row.title),
+            harmless(row.value),
+            harmless(row.title),
             to_text(row.amount),
             *([to_text(row.before)] if compares else []),
             *map(to_text, row.series),
@@ -178,11 +178,7 @@ def _csv(head: Iterable[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
 
 
 def _cell(name: str, text: str) -> str:
-    return text if name in NUMBERS else _safe(text)
-
-
-def _safe(text: str) -> str:
-    return f"'{text}" if text.startswith(_STARTS_A_FORMULA) else text
+    return text if name in NUMBERS else harmless(text)
 
 
 def _instant(at: datetime) -> str:

@@ -14,7 +14,7 @@ from django.utils.translation import ngettext
 from portal import saved_views
 from portal.contexts import people
 from portal.contexts import usage_periods as periods
-from portal.contexts.usage_entries import Crumb
+from portal.contexts.crumbs import Crumb
 from portal.contexts.usage_query import CREDITS_BY, SPLIT_BY, Wanted, read
 from portal.models import SavedView, User
 
