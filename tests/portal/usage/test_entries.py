@@ -91,6 +91,18 @@ def test_it_says_line_rule_and_grants_and_what_was_given_back(federation: Federa
     assert [one["reason"] for one in records(bob, "")] == ["provider_outage", "provider_outage", "", ""]
 
 
+def test_what_others_spent_on_the_same_day_is_not_there(federation: Federation, bob: Client) -> None:
+    home = federation.alice.personal_organisation
+    booked(federation, "k-1", organisation=federation.lab, job_title="Dune vegetation")
+    booked(federation, "k-2", organisation=home, job_title="Canary of a neighbour", job_id="j-2", execution_id="e-2")
+
+    for path in ("/usage/entries/", "/usage/?by=member", "/jobs/", "/search/?q=canary", "/dashboard/"):
+        assert "Canary" not in text_of(bob.get(path)), path
+    assert [one["job_id"] for one in records(bob, "")] == ["j-1", "j-1"]
+    table = json.loads(read_file(bob, "/usage/export.json?by=member"))
+    assert Decimal(table["credits"]) == sum(Decimal(one["credits"]) for one in records(bob, ""))
+
+
 def test_a_part_of_a_line_says_of_how_much(federation: Federation, bob: Client) -> None:
     grant = federation.grant(federation.lab, micros(2), "g")
     four = UsageLine("cpu", Decimal(9600), "cpu-seconds", "9600")
